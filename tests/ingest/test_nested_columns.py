@@ -122,6 +122,14 @@ def test_a_part_that_does_not_exist_is_refused_with_the_parts_there_are():
     assert "name.de" in caught.value.hint
 
 
+def test_a_missing_role_is_looked_for_within_objects():
+    rows = [{"id": 1, "customer": {"id": 7}, "line_items": [{"sku": "A"}]}]
+    with pytest.raises(MappingError) as caught:
+        list(read_events(rows, "events"))
+    assert 'item = "line_items.sku"' in caught.value.hint
+    assert 'explode = "line_items"' in caught.value.hint
+
+
 def test_lists_of_keys_and_values_are_objects():
     row = {
         "item": "a",

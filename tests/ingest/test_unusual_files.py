@@ -171,6 +171,15 @@ def test_a_mapping_that_explodes_a_list_still_does():
     text = '{"products":[{"id":"1"},{"id":"2"}],"page":1}'
     mapping = {"items": {"explode": "products", "item": "products.id"}}
     assert items_of(text, mapping)[0] == {"1": {"page": 1}, "2": {"page": 1}}
+    text = '{"orders":[{"lines":[{"sku":"1"},{"sku":"2"}]},{"lines":[{"sku":"3"}]}],"page":1}'
+    mapping = {"items": {"explode": "lines", "item": "lines.sku"}}
+    for written in (text, json.dumps(json.loads(text), indent=2)):
+        assert list(items_of(written, mapping)[0]) == ["1", "2", "3"]
+
+
+def test_rows_in_shells_of_one_key():
+    edges = [{"node": {"id": item, **fields}} for item, fields in ITEMS.items()]
+    assert items_of(json.dumps({"data": {"products": {"edges": edges}}}))[0] == ITEMS
 
 
 def test_lines_of_json_of_which_the_first_is_broken():

@@ -81,7 +81,7 @@ class CatalogueEffect:
             more = f" (and {len(problems) - 1} more fields)" if len(problems) > 1 else ""
             raise InputError(
                 f"{source} was not imported: {problems[0].message}{more}",
-                hint="--allow-loss (allow_loss=True) goes on all the same; --dry-run shows "
+                hint="--allow-loss goes on all the same; --dry-run shows "
                 "everything; a file without a column leaves its field as it is",
                 field=problems[0].field,
             )

@@ -255,7 +255,11 @@ class _RoleAssigner:
         missing = [role for role in required if role not in present]
         if not missing:
             return
-        lines = "\n       ".join(f'{role} = "..."' for role in missing)
+        parts = {role: self._likely_part(role) for role in missing}
+        settings = [f"{role} = {_quote(part or '...')}" for role, part in parts.items()]
+        lists = sorted({self.parts[part] for part in parts.values() if part})
+        settings += [f"explode = {_quote(name)}    # if it is a list" for name in lists]
+        lines = "\n       ".join(settings)
         columns = _list_columns([*self.columns, *self.parts])
         hint = f"columns are {columns}; write in a mapping:\n       [{self.kind}]\n       {lines}"
         if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in self.columns):
@@ -265,6 +269,12 @@ class _RoleAssigner:
             hint=hint,
             field=missing[0],
         )
+
+    def _likely_part(self, role: str) -> str:
+        """The part of an object whose name is usual for a role; "" if there is none."""
+        usual = frozenset().union(*ROLES[self.kind][role])
+        names = (part for part in self.parts if normalized_name(part.rpartition(".")[2]) in usual)
+        return next(names, "")
 
     def _is_log(self, roles: Mapping[str, str]) -> bool:
         """Whether items (or users) are read from a file of events: many rows for each of them."""

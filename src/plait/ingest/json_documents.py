@@ -44,16 +44,19 @@ def may_be_document(head: bytes, limit: int, *, is_whole: bool) -> bool:
 
 
 def read_document(
-    blocks: Iterable[bytes], name: str
+    blocks: Iterable[bytes], name: str, explode: str = ""
 ) -> tuple[Iterator[DictChunk] | None, Iterator[bytes]]:
     """Read the objects of a text one after the other, or the list of rows within a single object.
 
     The rows of an answer of an interface stand in a list, beside its page number and the like:
-    `{"products": [{"id": 1}], "page": 1}`. An object that names an item or a user is a row itself.
+    `{"products": [{"id": 1}], "page": 1}`. An object that names an item or a user is a row itself,
+    and so is one with the list that a mapping explodes. Rows such as `{"node": {"id": 1}}` are what
+    stands within.
 
     Args:
         blocks: The text, which begins with a brace.
         name: The name of the source.
+        explode: The column of lists that the mapping explodes; "" for none.
 
     Returns:
         Chunks of at most `ROWS` rows, None if this is no such text; and all blocks once more.
@@ -69,7 +72,8 @@ def read_document(
         values = plain_extended(values)
     if not values:
         return None, iter([text])
-    rows, path = _rows_within(values[0]) if len(values) == 1 else (values, "")
+    has_list = explode.split(".", maxsplit=1)[0] in values[0]
+    rows, path = _rows_within(values[0]) if len(values) == 1 and not has_list else (values, "")
     if path:
         message = f"its rows are those of the list {path!r}; what stands beside it is not read"
         return _with_note(read_dicts(rows, name), ImportNote("inner-list", "", message)), iter(())
@@ -103,12 +107,20 @@ def _rows_within(value: Mapping[str, Any]) -> tuple[Sequence[Any], str]:
         lists = [name for name, inner in value.items() if _is_list_of_objects(inner)]
         objects = [name for name, inner in value.items() if isinstance(inner, Mapping) and inner]
         if len(lists) == 1:
-            return value[lists[0]], ".".join([*path, lists[0]])
+            return _without_shell(value[lists[0]]), ".".join([*path, lists[0]])
         if lists or len(objects) != 1:
             break
         path.append(objects[0])
         value = value[objects[0]]
     return [], ""
+
+
+def _without_shell(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """What stands within objects of the same single key."""
+    key = next(iter(rows[0]), "")
+    if all(len(row) == 1 and isinstance(row.get(key), Mapping) for row in rows):
+        return [row[key] for row in rows]
+    return rows
 
 
 def _is_list_of_objects(value: Any) -> bool:

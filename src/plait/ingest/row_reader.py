@@ -146,9 +146,8 @@ class RowReader:
             return iter(read_array(chain([first, second], blocks), self._name))
         third = next(blocks, b"")
         blocks = chain([first, second, third], blocks)
-        may_be_one = start == b"{" and not mapping.explode
-        if may_be_one and may_be_document(first + second, self._limit, is_whole=not third):
-            document, blocks = read_document(blocks, self._name)
+        if start == b"{" and may_be_document(first + second, self._limit, is_whole=not third):
+            document, blocks = read_document(blocks, self._name, mapping.explode)
             if document is not None:
                 return document
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
