@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from plait.data.ragged import Ragged
+from plait.errors import StageError
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.registry import load_all_stages
 from tests.pipeline.fake_stages import asked
@@ -50,6 +51,25 @@ def test_retrieves_nothing_blocked_or_masked():
         mask=np.array([[True, True, True, True, False]]),
     )
     assert retrieved(Fixed(), queries, 3) == [[0, 1, -1], [3, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "scores", [None, [0.5], SCORES, np.ones((2, 5), np.float32), np.ones((1, 5), int)], ids=type
+)
+def test_what_are_no_scores_is_told_with_the_name_of_the_stage(scores):
+    class Wrong(DenseScorer):
+        def score_all(self, queries):
+            return scores
+
+    stage, queries = Wrong(name="mine"), asked([[]])
+    for call in (
+        lambda: stage.retrieve(queries, 3),
+        lambda: stage.score(queries, np.zeros((1, 1), np.int32)),
+    ):
+        with pytest.raises(StageError) as caught:
+            call()
+        assert caught.value.field == "mine"
+        assert "score_all" in str(caught.value)
 
 
 def test_scores_are_nan_for_padding_unknown_and_later_items():

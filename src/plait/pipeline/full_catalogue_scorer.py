@@ -6,6 +6,7 @@ import numpy as np
 
 from plait.data.types import CandidateLists, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.stage import ConfigT, Stage
+from plait.pipeline.stage_calls import all_scores
 from plait.pipeline.topk import top_k
 
 __all__ = ["DenseScorer", "mask_disallowed", "take_scores"]
@@ -35,9 +36,7 @@ class DenseScorer(Stage[ConfigT]):
             queries: B queries.
             k: The number of candidates a query.
         """
-        scores = queries.cache.get(self.name)
-        if scores is None:
-            scores = queries.cache[self.name] = self.score_all(queries)
+        scores = self._cached_scores(queries)
         allowed = mask_disallowed(scores, queries)
         ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
         numbers, _ = top_k(allowed, k, above=self.min_score, ties=ties)
@@ -53,10 +52,15 @@ class DenseScorer(Stage[ConfigT]):
         Returns:
             float32 [B, K]; NaN where unknown.
         """
+        return take_scores(self._cached_scores(queries), numbers)
+
+    def _cached_scores(self, queries: QueryBatch) -> Float32Array:
+        """The scores of all items, computed once a batch; StageError if they are none."""
         scores = queries.cache.get(self.name)
         if scores is None:
-            scores = queries.cache[self.name] = self.score_all(queries)
-        return take_scores(scores, numbers)
+            scores = all_scores(self, self.score_all, queries)
+            queries.cache[self.name] = scores
+        return scores
 
 
 def take_scores(dense: Float32Array, numbers: Int32Array) -> Float32Array:

@@ -33,6 +33,7 @@ from plait.pipeline.stage import (
 __all__ = [
     "Retrieve",
     "StageCalls",
+    "all_scores",
     "call_step",
     "changed_stage",
     "explain_items",
@@ -228,6 +229,33 @@ def score_items(model: Scorer, queries: QueryBatch, numbers: Int32Array) -> Floa
         StageError: If the model returns anything else.
     """
     return _matrix(model, "score", model.score, queries, numbers)
+
+
+def all_scores(
+    model: Stage, call: Callable[[QueryBatch], Any], queries: QueryBatch
+) -> Float32Array:
+    """Score all items.
+
+    Args:
+        model: The model.
+        call: Its `score_all`.
+        queries: B queries.
+
+    Returns:
+        Floating-point numbers [B, n], as `score_all` returned them.
+
+    Raises:
+        StageError: If the model returns anything else.
+    """
+    scores = call(queries)
+    if (
+        isinstance(scores, np.ndarray)
+        and scores.dtype.kind == "f"
+        and scores.ndim == 2
+        and len(scores) == len(queries.users)
+    ):
+        return scores
+    raise _error(model, "score_all", _described(scores), f"float32 [{len(queries)}, items]")
 
 
 def explain_items(model: Explainer, queries: QueryBatch, numbers: Int32Array) -> Int32Array:

@@ -317,6 +317,15 @@ def test_what_is_no_text_is_not_searched(data, texts):
         models.BM25().fit(data).search(texts)
 
 
+def test_a_model_that_is_not_fitted_says_where_its_lists_are():
+    model = models.EASE()
+    with pytest.raises(AttributeError, match="fit returns the model that has recommend"):
+        model.recommend(["u1"])
+    assert not hasattr(model, "item_vectors")
+    with pytest.raises(AttributeError, match="no attribute 'recomend'"):
+        model.recomend(["u1"])
+
+
 def test_a_name_that_is_no_model_is_an_attribute_error():
     with pytest.raises(AttributeError):
         models.NoSuchModel  # noqa: B018

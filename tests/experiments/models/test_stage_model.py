@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 import plait
@@ -43,6 +44,30 @@ def test_a_stage_of_recipes_is_saved_and_loaded(parts, tmp_path):
     loaded = models.load(tmp_path / "model")
     assert repr(loaded.model) == repr(fitted.model)
     assert loaded.recommend(k=3).equals(fitted.recommend(k=3))
+
+
+class Forgetful(DenseScorer):
+    """Scores items by a number that its files do not hold."""
+
+    factor = np.float32(1)
+
+    def fit(self, dataset, *, seed=0):
+        fitted = self.clone()
+        fitted.factor, fitted.n_items = np.float32(-1), dataset.n_items
+        return fitted
+
+    def score_all(self, queries):
+        row = self.factor * np.arange(30, dtype=np.float32)
+        return np.tile(row, (len(queries), 1))
+
+
+@pytest.mark.parametrize("source", [NextStage, Forgetful])
+def test_a_stage_that_does_not_declare_what_it_learned_is_not_saved(source, parts, tmp_path):
+    fitted = models.FromStage(source).fit(parts[0])
+    with pytest.raises(InputError) as caught:
+        fitted.save(tmp_path / "model")
+    assert caught.value.field == "fitted_state"
+    assert not (tmp_path / "model").exists()
 
 
 def test_what_is_no_stage_or_setting_is_refused():

@@ -40,6 +40,13 @@ class Estimator:
     argument_names: ClassVar[Mapping[str, str]] = {}
     """By the name of a setting of the stage the argument that sets it, where they differ."""
 
+    def __getattr__(self, name: str) -> Any:
+        """Say where the methods of fitted models are; other names do not exist."""
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if not name.startswith("_") and hasattr(FittedModel, name):
+            message = f"{type(self).__name__} is not fitted: fit returns the model that has {name}"
+        raise AttributeError(message, name=name, obj=self)
+
     def _settings(self) -> Mapping[str, Any]:
         """The settings of the stage, as a recipe gives them."""
         return self.settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def save(fitted: FittedModel[Any], path: str | Path) -> None:
         path: The folder. It may hold a saved model, which is replaced, or nothing.
 
     Raises:
-        InputError: If the folder holds any other file, or the class is none of `plait.models`.
+        InputError: If the folder holds any other file, the class is none of `plait.models`, or an
+            own stage answers otherwise once it is read.
         StorageError: If the folder cannot be written.
     """
     check_saveable(fitted)
@@ -73,9 +75,14 @@ def write_model(folder: Path, fitted: FittedModel[Any]) -> dict[str, Any]:
 
     Returns:
         What `read_model` needs beside the folder.
+
+    Raises:
+        InputError: If an own stage answers otherwise once it is read.
     """
     (folder / "stage").mkdir()
     fitted.stage.save(folder / "stage")
+    if not type(fitted.stage).__module__.startswith("plait."):
+        _check_saved_stage(fitted, folder / "stage")
     fitted.model.write_data(folder)
     return {
         "model": type(fitted.model).__name__,
@@ -178,6 +185,29 @@ def _event_weights(saved: Mapping[str, Any]) -> dict[str, float]:
         if not is_number or not math.isfinite(weight):
             raise BundleError(f"the weight of {kind!r} is {weight!r}, expected a finite number")
     return {kind: float(weight) for kind, weight in saved.items()}
+
+
+def _check_saved_stage(fitted: FittedModel[Any], folder: Path) -> None:
+    """Check that an own stage has in its folder what it needs to answer."""
+    users = fitted.dataset.user_ids[:2]
+    try:
+        stage = fitted.model.load_stage(folder, weight=fitted.weight)
+        expected, actual = (
+            model.recommend(users, k=5, seen="keep")
+            for model in (fitted, replace(fitted, stage=stage))
+        )
+    except Exception as problem:
+        raise _incomplete(fitted, str(problem)) from problem
+    if not actual.equals(expected):
+        raise _incomplete(fitted, "its lists are others")
+
+
+def _incomplete(fitted: FittedModel[Any], reason: str) -> InputError:
+    return InputError(
+        f"{fitted.model!r} does not answer as before once it is read: {reason}",
+        hint="declare what fit sets in fitted_state of the stage, a mapping of name to type",
+        field="fitted_state",
+    )
 
 
 def _try_out(fitted: FittedModel[Any]) -> None:
