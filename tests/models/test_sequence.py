@@ -24,7 +24,7 @@ from plait.testing.synthetic_data import (
 from plait.training.config import TrainingConfig
 from tests.training.training_runs import RecordingTracker
 
-FAST = TrainingConfig(epochs=80, learning_rate=0.01, batch_size=16, patience=0)
+FAST = TrainingConfig(epochs=40, learning_rate=0.01, batch_size=16, patience=0)
 NETWORKS = ("sasrec", "gru", "lstm", "bert4rec", "hstu")
 
 
@@ -35,7 +35,7 @@ def sequence(*, training=FAST, **changes):
 
 def training_of(network):
     """A masked network has fewer targets in an epoch, and so needs more epochs."""
-    return replace(FAST, epochs=200) if network == "bert4rec" else FAST
+    return replace(FAST, epochs=120) if network == "bert4rec" else FAST
 
 
 def hours(last):
