@@ -35,15 +35,15 @@ def manifests(home):
     return [json.loads(path.read_text()) for path in paths]
 
 
-def test_fit_without_a_recipe_takes_that_of_the_bundle_in_use(tmp_path):
+def test_fit_without_a_recipe_takes_that_of_the_bundle_in_use(tmp_path, run):
     fill(tmp_path)
     own = tmp_path / "own.toml"
     own.write_text(recipe_toml(RECIPE).replace('name = "toy"', 'name = "mine-alone"'))
-    assert plait("fit", "--home", tmp_path, "--recipe", own).returncode == 0
+    assert run("fit", "--home", tmp_path, "--recipe", own)[0] == 0
     own.unlink()  # the content lies with the bundle
-    again = plait("fit", "--home", tmp_path)
-    assert again.returncode == 0
-    assert again.stdout.startswith("recipe: mine-alone (")
+    code, out, _ = run("fit", "--home", tmp_path)
+    assert code == 0
+    assert out.startswith("recipe: mine-alone (")
     first, second = manifests(tmp_path)
     assert first["recipe"] == second["recipe"]
 
@@ -73,34 +73,34 @@ def test_a_home_without_a_bundle_starts_with_the_default(tmp_path):
         assert workspace.recipe_of_next_fit().shipped == "default"
 
 
-def test_an_unreadable_recipe_is_refused_and_not_replaced(home):
+def test_an_unreadable_recipe_is_refused_and_not_replaced(home, run):
     current = (home / "bundles" / "current").read_text().strip()
     path = home / "bundles" / current / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1}))
-    refused = plait("fit", "--home", home)
-    assert refused.returncode == 2
-    assert "plait fit --recipe" in refused.stderr
+    code, _, err = run("fit", "--home", home)
+    assert code == 2
+    assert "plait fit --recipe" in err
     with library.open(home) as workspace, pytest.raises(RecipeError) as error:
         workspace.fit()
     assert error.value.field == "recipe"
 
 
-def test_bundles_lists_what_there_is(home):
+def test_bundles_lists_what_there_is(home, run):
     with library.open(home) as workspace:
         workspace.erase_user("user3")
-    listed = json.loads(plait("bundles", "--home", home, "--json").stdout)
+    listed = json.loads(run("bundles", "--home", home, "--json")[1])
     assert [entry["live"] for entry in listed] == [False, True]
     assert [entry["recipe"] for entry in listed] == ["toy", "toy"]
     assert [entry["erased_since"] for entry in listed] == [1, 1]
     assert [entry["events"] for entry in listed] == [160, 161]
     assert all(entry["bytes"] > 1000 for entry in listed)
-    table = plait("bundles", "--home", home).stdout
+    _, table, _ = run("bundles", "--home", home)
     assert all(entry["id"] in table for entry in listed)
 
 
-def test_rollback_answers_with_the_bundle_before_and_records_it(home):
+def test_rollback_answers_with_the_bundle_before_and_records_it(home, run):
     first, second = (manifest["id"] for manifest in manifests(home))
-    assert plait("rollback", "--home", home).stdout == f"bundle: {first}\n"
+    assert run("rollback", "--home", home)[1] == f"bundle: {first}\n"
     with library.open(home) as workspace:
         assert workspace.recommend().bundle == first
         with pytest.raises(NotFoundError):
@@ -115,11 +115,11 @@ def test_rollback_answers_with_the_bundle_before_and_records_it(home):
     assert entries[-2]["previous"] == second
 
 
-def test_rollback_to_a_damaged_bundle_changes_nothing(home):
+def test_rollback_to_a_damaged_bundle_changes_nothing(home, run):
     first, second = manifests(home)
     name = next(iter(first["files"]))
     (home / "bundles" / first["id"] / name).write_bytes(b"damaged")
-    assert plait("rollback", "--home", home).returncode == 2
+    assert run("rollback", "--home", home)[0] == 2
     assert (home / "bundles" / "current").read_text().strip() == second["id"]
 
 
@@ -154,20 +154,20 @@ def test_a_bundle_goes_to_a_second_machine_through_a_pipe(home, tmp_path):
         assert second_shop.recommend().bundle == first_shop.recommend().bundle
 
 
-def test_a_copied_bundle_may_wait_for_its_use(home, tmp_path):
+def test_a_copied_bundle_may_wait_for_its_use(home, tmp_path, run):
     second = copy_of_the_log(home, tmp_path / "second")
     first, newest = (manifest["id"] for manifest in manifests(home))
-    copied = plait("bundle", "copy", "--home", home, "--to", second, "--id", first, "--no-use")
-    assert copied.stdout == f"bundle: {first}\n"
+    _, out, _ = run("bundle", "copy", "--home", home, "--to", second, "--id", first, "--no-use")
+    assert out == f"bundle: {first}\n"
     assert not (second / "bundles" / "current").exists()
     for _ in range(2):  # the second time it is there already
-        assert plait("bundle", "copy", "--home", home, "--to", second).returncode == 0
+        assert run("bundle", "copy", "--home", home, "--to", second)[0] == 0
     assert (second / "bundles" / "current").read_text().strip() == newest
-    assert plait("rollback", "--home", second).stdout == f"bundle: {first}\n"
+    assert run("rollback", "--home", second)[1] == f"bundle: {first}\n"
 
 
 @pytest.mark.parametrize("other", ["items", "users", "shorter"])
-def test_a_bundle_of_another_log_is_refused(home, tmp_path, other):
+def test_a_bundle_of_another_log_is_refused(home, tmp_path, other, run):
     second = tmp_path / "second"
     if other == "shorter":
         fill(second)  # without the last event
@@ -181,16 +181,16 @@ def test_a_bundle_of_another_log_is_refused(home, tmp_path, other):
             workspace.post(
                 [{"kind": "view", "user": f"other{n}", "item": "mug1"} for n in range(200)]
             )
-    refused = plait("bundle", "copy", "--home", home, "--to", second)
-    assert refused.returncode == 2
-    assert "another log" in refused.stderr
+    code, _, err = run("bundle", "copy", "--home", home, "--to", second)
+    assert code == 2
+    assert "another log" in err
     assert list((second / "bundles").iterdir()) == []
 
 
-def test_a_damaged_archive_is_refused(home, tmp_path):
+def test_a_damaged_archive_is_refused(home, tmp_path, run):
     second = copy_of_the_log(home, tmp_path / "second")
     path = tmp_path / "bundle.tar"
-    assert plait("bundle", "export", "--home", home, path).returncode == 0
+    assert run("bundle", "export", "--home", home, path)[0] == 0
     whole = path.read_bytes()
     middle = len(whole) // 2
     flipped = bytes(byte ^ 255 for byte in whole[middle : middle + 64])
@@ -202,9 +202,9 @@ def test_a_damaged_archive_is_refused(home, tmp_path):
     assert list((second / "bundles").iterdir()) == []
 
 
-def test_a_failed_bundle_export_leaves_no_file(home, tmp_path):
+def test_a_failed_bundle_export_leaves_no_file(home, tmp_path, run):
     path = tmp_path / "bundle.tar"
-    assert plait("bundle", "export", "--home", home, path, "--id", "nothing").returncode == 2
+    assert run("bundle", "export", "--home", home, path, "--id", "nothing")[0] == 2
     assert [entry.name for entry in tmp_path.iterdir()] == ["home"]
 
 

@@ -18,7 +18,7 @@ DEEP = Recipe.of(
             "sequence": {
                 "embedding_dim": 16,
                 "dropout": 0.1,
-                "training": {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "patience": 0},
+                "training": {"epochs": 15, "batch_size": 4, "learning_rate": 0.01, "patience": 0},
             },
         },
     }
