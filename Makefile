@@ -15,10 +15,10 @@ DEV := $(VENV)/.installed-dev
 INPUTS := pyproject.toml constraints.txt
 JOBS ?= 2
 # Containers often forbid Python to write bytecode. Then each of the hundreds of processes that tests start compiles every
-# module that it imports, which takes two to five seconds of each.
+# module that it imports, for two to five seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check style lint architecture bench notebooks docs hashes clean
+.PHONY: help demo test check style formatting types alone lint architecture bench notebooks docs hashes clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,10 +39,14 @@ $(DEV): $(INPUTS) | $(BIN)/python
 demo: $(CORE) ## install the core, fit and evaluate on the embedded data, serve until Ctrl-C (ONCE=1: end by itself)
 	$(BIN)/plait demo $(if $(filter-out 0,$(ONCE)),--once)
 
-style: $(DEV)
+style: formatting types
+
+formatting: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+types: $(DEV)
+	$(NICE) $(BIN)/mypy
 
 lint: style
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
@@ -53,20 +57,25 @@ architecture: $(DEV)
 check: lint architecture ## style, types, documentation and the shape of the code
 
 # Tests marked `alone` run first and without coverage, because they start servers and kill processes, which the others
-# would slow down; then all others; $(JOBS) at a time. One thread a process: several processes of small matrices only get
-# in each other's way. Files keep their order: by the number of their tests, the longest ones (docs) would come last, with
-# one job at work. COVERAGE=0 switches the figure off, a figure below MIN_COVERAGE fails.
-ALONE = $(shell grep -rl 'pytest\.mark\.alone' tests)
+# would slow down. They wait a lot: what they leave of the machine checks the types. Then all others; $(JOBS) at a time.
+# One thread a process: several processes of small matrices only get in each other's way. Files keep their order: by the
+# number of their tests, the longest ones (docs) would come last, with one job at work. COVERAGE=0 switches the figure
+# off, a figure below MIN_COVERAGE fails.
+ALONE = $(shell grep -rl --include='*.py' 'pytest\.mark\.alone' tests)
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 COVERAGE ?= 1
 MIN_COVERAGE ?= 92
 ifneq ($(COVERAGE),0)
 MEASURE := --cov=plait --cov-branch --cov-report=
 endif
-test: export OMP_NUM_THREADS := 1
-# The documentation is built once, by its tests.
-test: style ## everything `check` does, then the whole suite with its branch coverage
+test alone: export OMP_NUM_THREADS := 1
+
+alone: $(DEV)
 	$(BIN)/pytest -m alone $(PARALLEL) $(ALONE)
+
+# The documentation is built once, by its tests.
+test: formatting ## everything `check` does, then the whole suite with its branch coverage
+	@$(MAKE) --no-print-directory --jobs=2 types alone NICE="nice -n 19"
 	$(BIN)/pytest -m 'not alone' $(PARALLEL) $(MEASURE)
 ifdef MEASURE
 	@printf 'branch coverage in percent: '; $(BIN)/coverage report --format=total --fail-under=$(MIN_COVERAGE)
