@@ -177,6 +177,12 @@ def test_a_mapping_that_explodes_a_list_still_does():
         assert list(items_of(written, mapping)[0]) == ["1", "2", "3"]
 
 
+def test_an_object_with_a_column_of_the_mapping_is_a_row():
+    text = '{"TNr":"7","masse":[{"a":1}]}'
+    assert list(items_of(text, {"items": {"item": "TNr"}})[0]) == ["7"]
+    assert list(items_of(text, {"items": {"item": "a"}})[0]) == ["1"]
+
+
 def test_rows_in_shells_of_one_key():
     edges = [{"node": {"id": item, **fields}} for item, fields in ITEMS.items()]
     assert items_of(json.dumps({"data": {"products": {"edges": edges}}}))[0] == ITEMS

@@ -169,6 +169,13 @@ class ColumnMapping:
     alias: Alias | None = None
     folder: str = ""
 
+    @property
+    def mentioned(self) -> frozenset[str]:
+        """The columns that roles, `fields` and `explode` name."""
+        declared = (getattr(self, role) for names in _ROLES.values() for role in names)
+        roles = (column for column in declared if isinstance(column, str))
+        return frozenset(filter(None, (*roles, *self.fields, self.explode)))
+
 
 _ROLES = {
     "events": ("user", "item", "time", "value", "kind", "position", "session", "request_id", "id"),

@@ -44,19 +44,19 @@ def may_be_document(head: bytes, limit: int, *, is_whole: bool) -> bool:
 
 
 def read_document(
-    blocks: Iterable[bytes], name: str, explode: str = ""
+    blocks: Iterable[bytes], name: str, columns: Iterable[str] = ()
 ) -> tuple[Iterator[DictChunk] | None, Iterator[bytes]]:
     """Read the objects of a text one after the other, or the list of rows within a single object.
 
     The rows of an answer of an interface stand in a list, beside its page number and the like:
     `{"products": [{"id": 1}], "page": 1}`. An object that names an item or a user is a row itself,
-    and so is one with the list that a mapping explodes. Rows such as `{"node": {"id": 1}}` are what
+    and so is one with a column that a mapping names. Rows such as `{"node": {"id": 1}}` are what
     stands within.
 
     Args:
         blocks: The text, which begins with a brace.
         name: The name of the source.
-        explode: The column of lists that the mapping explodes; "" for none.
+        columns: The columns that the mapping names.
 
     Returns:
         Chunks of at most `ROWS` rows, None if this is no such text; and all blocks once more.
@@ -72,8 +72,9 @@ def read_document(
         values = plain_extended(values)
     if not values:
         return None, iter([text])
-    has_list = explode.split(".", maxsplit=1)[0] in values[0]
-    rows, path = _rows_within(values[0]) if len(values) == 1 and not has_list else (values, "")
+    first = {normalized_name(column.split(".", maxsplit=1)[0]) for column in columns}
+    is_row = len(values) > 1 or any(normalized_name(key) in first for key in values[0])
+    rows, path = (values, "") if is_row else _rows_within(values[0])
     if path:
         message = f"its rows are those of the list {path!r}; what stands beside it is not read"
         return _with_note(read_dicts(rows, name), ImportNote("inner-list", "", message)), iter(())

@@ -147,7 +147,7 @@ class RowReader:
         third = next(blocks, b"")
         blocks = chain([first, second, third], blocks)
         if start == b"{" and may_be_document(first + second, self._limit, is_whole=not third):
-            document, blocks = read_document(blocks, self._name, mapping.explode)
+            document, blocks = read_document(blocks, self._name, mapping.mentioned)
             if document is not None:
                 return document
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
