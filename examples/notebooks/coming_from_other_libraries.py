@@ -33,6 +33,7 @@
 # | Surprise `SVDpp().fit(trainset)`, `algo.test(pairs)` | `models.SVDpp().fit(train).scores(pairs)`, column `rating` |
 # | Surprise `top_n[user] = [(item, estimate), ...]` | `plait.score({"theirs": top_n}, test)` |
 # | Surprise `GridSearchCV` | `plait.grid` |
+# | RecTools, Surprise `cross_validate` | `workspace.evaluate("time", recipes, windows=3)`, or a loop over `data.split_random(0.2, seed=...)` |
 #
 # What differs: ids are external ids everywhere, in and out. Lists are frames. A fitted model is another object than the model.
 # `recall` divides by the number of targets, as in RecBole, RecTools and LensKit; `plait evaluate` on the command line reports

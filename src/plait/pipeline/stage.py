@@ -218,7 +218,8 @@ class Trainable(Protocol):
 class WarmStarter(Protocol):
     """A trainable stage that can go on from an earlier fit, under `FitContext.warm_start`.
 
-    The users and items of the earlier fit have the same numbers in the new data.
+    The users and items of the earlier fit have the same numbers in the new data. Such a fit makes
+    `FitContext.rounds` of the epochs, rounds or samples of a first one.
     """
 
     @property

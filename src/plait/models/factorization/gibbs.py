@@ -111,8 +111,9 @@ def gibbs_samples(
     width = factors + 1
     users = _Side.of(ratings.users, user_features, width, random)
     items = _Side.of(ratings.items, item_features, width, random)
-    for side, initial in zip((users, items), start or (), strict=start is not None):
-        side.vectors = np.where(np.isnan(initial), side.vectors, initial)
+    if start is not None:
+        for side, initial in zip((users, items), start, strict=True):
+            side.vectors = np.where(np.isnan(initial), side.vectors, initial)
     noise_precision = 1 / max(float(np.var(ratings.values)), 1e-6)
     for step in range(iterations):
         for side, other, other_rows in (
