@@ -229,6 +229,9 @@ def test_an_error_names_the_argument_and_not_the_setting_of_the_stage():
         with pytest.raises(RecipeError) as caught:
             model(**{setting: 0})
         assert caught.value.field == f"{model.__name__.lower()}.{setting}"
+    with pytest.raises(RecipeError, match="divisor of dim 10") as caught:
+        models.SASRec(dim=10, heads=3)
+    assert caught.value.field == "sasrec.heads"
 
 
 def test_scores_stand_in_the_order_of_the_pairs(data):

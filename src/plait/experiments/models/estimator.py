@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -69,13 +70,16 @@ class Estimator:
             raise self._about_argument(problem) from None
 
     def _about_argument(self, problem: RecipeError) -> RecipeError:
-        """The error of a setting with the name of the argument that set it."""
-        stage, _, setting = problem.field.rpartition(".")
-        if setting not in self.argument_names:
+        """The error of a setting with the names of the arguments in place of those of settings."""
+        arguments = self.argument_names
+        if not arguments:
             return problem
-        field = f"{stage}.{self.argument_names[setting]}"
-        message = problem.message.replace(problem.field, field)
-        return RecipeError(message, hint=problem.hint, field=field)
+        settings = re.compile(rf"\b({'|'.join(map(re.escape, arguments))})\b")
+        message, hint, field = (
+            settings.sub(lambda match: arguments[match[0]], text)
+            for text in (problem.message, problem.hint, problem.field)
+        )
+        return RecipeError(message, hint=hint, field=field)
 
     def stage(self, *, weight: str | None = None) -> Stage:
         """Return the stage, not fitted, as recipes use it.
