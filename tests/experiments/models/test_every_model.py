@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 import plait
 from plait import models
 from plait.errors import InputError
+from tests.architecture.source_tree import doc
 
 ROWS = [
     {"user": user, "item": (7 * user + step) % 12, "time": 100 * user + step, "rating": 1.0 + step}
@@ -87,6 +89,13 @@ def assert_same_answers(first, second, tolerance=0.0):
 
 def test_no_model_is_left_out():
     assert sorted(EVERY) == sorted({*models.__all__} - {"load"})
+    table = doc("python.md").partition("| models | `update` |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    assert [sorted(row) for row in rows] == [
+        sorted(LEARNED),
+        sorted(COUNTED.keys() - {"FromStage"}),
+        ["FromStage"],
+    ]
 
 
 def test_a_fit_is_repeatable_and_changes_neither_model(name, fitted, data):
