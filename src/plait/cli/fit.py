@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,12 @@ def fit(
         bool,
         typer.Option("--prune", help="Leave out models that add nothing to held-out rankings."),
     ] = False,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn to order the items of a search from a file with query, item and relevance."
+        ),
+    ] = None,
 ) -> None:
     """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped.
 
@@ -39,6 +46,7 @@ def fit(
         seed: The seed of all random numbers.
         track: The names of experiment trackers.
         prune: Whether models that add nothing are left out.
+        judgements: The file of judged items from which search learns.
 
     Raises:
         RecipeError: If the recipe is unknown or wrong.
@@ -50,22 +58,43 @@ def fit(
             print_lines(f"recipe: {choice}", flush=True)
         with bars() as advance:
             bundle = workspace.fit(
-                choice, seed=seed, progress=advance, track=track or (), prune=prune
+                choice,
+                seed=seed,
+                progress=advance,
+                track=track or (),
+                prune=prune,
+                judgements=judgements,
             )
         if ProcessGroup.current().is_main:
-            current = workspace.info()["bundle"]
-            learned = current.get("learned", {}).values()
-            languages = {stage["language"] for stage in learned if "language" in stage}
-            for language in sorted(languages):
-                print_lines(f"language: {language}")
-            for model in current.get("pruned", ()):
-                print_lines(
-                    f"left out: {model['model']} adds {model['gain']:.4f} to NDCG@10; saves "
-                    f"{model['seconds']:.1f} s of a fit and {model['megabytes']:.1f} MB"
-                )
-            for line in warnings_of(current):
-                print_lines(f"warning: {line}")
+            print_lines(*_lines(workspace.info()["bundle"], is_judged=judgements is not None))
             print_lines(f"bundle: {bundle}")
+
+
+def _lines(bundle: Mapping[str, Any], *, is_judged: bool) -> Iterator[str]:
+    """What `info` says of a new bundle, for people."""
+    learned = bundle.get("learned", {})
+    languages = {stage["language"] for stage in learned.values() if "language" in stage}
+    for language in sorted(languages):
+        yield f"language: {language}"
+    if is_judged:
+        yield _relevance_line(learned.get("relevance", {}))
+    for model in bundle.get("pruned", ()):
+        yield (
+            f"left out: {model['model']} adds {model['gain']:.4f} to NDCG@10; saves "
+            f"{model['seconds']:.1f} s of a fit and {model['megabytes']:.1f} MB"
+        )
+    for line in warnings_of(bundle):
+        yield f"warning: {line}"
+
+
+def _relevance_line(learned: Mapping[str, Any]) -> str:
+    """What search learned from judgements, in one line."""
+    if not learned.get("learned"):
+        return "relevance: not learned; the judgements are too few, or teach nothing that holds"
+    return (
+        f"relevance: learned from {learned['queries']:.0f} queries; of held-out pairs "
+        f"{learned['ordered']:.1%} are in order, {learned['ordered_by_fusion']:.1%} without it"
+    )
 
 
 def warnings_of(bundle: Mapping[str, Any]) -> list[str]:

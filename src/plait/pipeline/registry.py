@@ -35,6 +35,7 @@ BUILT_IN: Mapping[str, str] = {
     "policy": "plait.ranking.final_order:Policy",
     "popular": "plait.models.popularity.popular:Popular",
     "ratings": "plait.models.factorization.rating_prediction:Ratings",
+    "relevance": "plait.ranking.relevance.relevance:Relevance",
     "repeat": "plait.models.tifu_knn:Repeat",
     "rules": "plait.ranking.exclusion_rules:Rules",
     "sequence": "plait.models.sequential.sequential_recommender:Sequence",

@@ -33,6 +33,12 @@ from plait.retrieval.inverted_index import (
     item_code,
 )
 from plait.retrieval.live_words import IndexView, LiveWords, extend_live_words
+from plait.retrieval.match_features import (
+    MATCH_FEATURES,
+    QueryMatch,
+    match_features,
+    quantities,
+)
 from plait.retrieval.query_words import Slot, query_slots, slot_scores
 from plait.retrieval.word_completion import complete_text
 
@@ -126,6 +132,25 @@ class Lexical(Stage[LexicalConfig]):
                     scores[row, view.has_words(numbers[row])] = 0
                     _write_scores(scores[row], numbers[row], matches, match_scores)
         return scores
+
+    def match_features(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
+        """Describe how the words of queries match items, for a ranker.
+
+        Args:
+            queries: B queries.
+            numbers: Item numbers, int32 [B, K]; -1 is padding.
+
+        Returns:
+            float32 [B, K, F], a feature for each of `MATCH_FEATURES`; NaN for queries without a
+            word.
+        """
+        features = np.full((*numbers.shape, len(MATCH_FEATURES)), np.nan, np.float32)
+        for row, text in enumerate(queries.texts):
+            if text and numbers.shape[1]:
+                slots, matches, scores = self._matches(queries, row, text)
+                query = QueryMatch(slots, quantities(slots, text), matches, scores)
+                features[row] = match_features(self._view(queries), query, numbers[row])
+        return features
 
     def corrections(self, queries: QueryBatch) -> list[dict[str, str]]:
         """Say how words that no item has were read.

@@ -256,6 +256,24 @@ class IndexView:
         matches = _around(word, (self.index.word_list, self.live.word_list))
         return _by_count(matches, {other: self.count(other) for other in matches})
 
+    def title_words(self, number: int) -> Sequence[str]:
+        """List the words of the title of an item.
+
+        Args:
+            number: An item number; of an item without words there are none.
+
+        Returns:
+            Folded words, in order.
+        """
+        if number in self.live.titles:
+            return self.live.titles[number]
+        index = self.index
+        if not 0 <= number < index.n_items:
+            return ()
+        start = int(index.document_offsets[number])
+        end = start + int(index.title_lengths[number])
+        return [index.words[position] for position in index.document_words[start:end].tolist()]
+
     def has_words(self, numbers: Int32Array) -> BoolArray:
         """Tell which items have any word now.
 

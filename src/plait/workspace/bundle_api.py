@@ -69,6 +69,7 @@ class BundleApi:
         track: str | Tracker | Sequence[str | Tracker] = (),
         *,
         prune: bool = False,
+        judgements: Any = None,
         callbacks: Callback | Sequence[Callback] = (),
     ) -> str:
         """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
@@ -78,12 +79,12 @@ class BundleApi:
                 of `plait.open`, else the setting `recipe`, else the recipe of the bundle in use,
                 else "default".
             seed: Of everything random.
-            progress: Told the step, how much of it is done, and how much there is.
+            progress: Called with the step, how much of it is done, and how much there is.
             track: Trackers: names (`tensorboard`, `mlflow`, `wandb`) of those that write below
                 HOME/tracking, and objects with `begin`, `report` and `end`.
             prune: Whether models that add nothing to held-out rankings are left out.
-            callbacks: Called after each epoch with the number of finished epochs and the values
-                that trackers get; "stop" ends the training there.
+            judgements: A file or table of query, item and relevance; `relevance` learns from it.
+            callbacks: Called after each epoch with its number and values; "stop" ends a training.
 
         Returns:
             The id of the bundle.
@@ -100,17 +101,16 @@ class BundleApi:
         sweep_owned_folders()
         try:
             trackers = trackers_from(track, home / "tracking")
-            context = FitContext(trackers=trackers, callbacks=callbacks_of(callbacks))
-            choice = self.recipe_of_next_fit(recipe)
             bundle = fit(
                 self._log,
                 self._bundles,
                 home / "fit.lock",
-                choice,
+                self.recipe_of_next_fit(recipe),
                 seed=without_numpy(seed),
                 progress=progress or ignore,
-                context=context,
+                context=FitContext(trackers=trackers, callbacks=callbacks_of(callbacks)),
                 prune=prune,
+                judgements=judgements,
             )
         except Exception as problem:
             if is_main:

@@ -35,6 +35,7 @@ from plait.splitting.splits import Split, default_split
 from plait.training.pipeline_fit import fit_recipe
 from plait.training.process_group import ProcessGroup
 from plait.workspace.recipe_choice import RecipeChoice
+from plait.workspace.relevance_fit import judged_searches, judgements_for, with_relevance
 
 __all__ = ["Progress", "fit", "no_progress"]
 
@@ -63,6 +64,7 @@ def fit(
     progress: Progress = no_progress,
     context: FitContext = NO_CONTEXT,
     prune: bool = False,
+    judgements: Any = None,
 ) -> str:
     """Fit a recipe on everything that a log holds, and put the bundle into use.
 
@@ -78,6 +80,8 @@ def fit(
         progress: Called with the step, how much of it is done, and how much there is.
         context: Its trackers and callbacks are those of every training.
         prune: Whether models that add nothing to held-out rankings are left out.
+        judgements: Judged items of searches, as a file or a table, from which the step `relevance`
+            learns; None: it learns from the log.
 
     Returns:
         The id of the bundle.
@@ -89,30 +93,46 @@ def fit(
     """
     chosen, group = choice.recipe, ProcessGroup.current()
     _check_answers(chosen)
+    judged = None if judgements is None else judgements_for(chosen, judgements)
     progress = progress if group.is_main else no_progress
     with _alone(lock) if group.is_main else nullcontext():
         dataset = _read(log, group.broadcast(log.version), progress)
         dataset, n_late = with_plausible_times(dataset, group.broadcast(time.time_ns() // 1000))
         seconds, pruning = _StageSeconds(), Pruning()
         folder = lock.parent / "work" / _fit_name(chosen, dataset.version, seed)
-        pipeline = fit_recipe(
-            chosen,
-            dataset,
-            _held_out(dataset, chosen, seed),
-            refit=True,
-            seed=seed,
-            live=state_view_of,
-            watch=seconds,
-            progress=progress,
-            context=replace(context, folder=folder, name=_run_name(folder)),
-            reduce=pruning if prune else None,
-        )
+        searches = None if judged is None else judged_searches(judged, dataset)
+        context = replace(context, folder=folder, name=_run_name(folder), progress=progress)
+        pipeline = _fitted(chosen, dataset, seed, context, seconds, pruning if prune else None)
         bundle = ""
         if group.is_main:
+            pipeline = with_relevance(pipeline, dataset, searches, seed, progress)
             marks = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
             marks |= _notes(dataset, chosen, n_late, seed, seconds) | _pruned(pruning, seconds)
             bundle = _put_into_use(bundles, pipeline, marks, folder)
         return group.broadcast(bundle)
+
+
+def _fitted(
+    recipe: Recipe,
+    dataset: Dataset,
+    seed: int,
+    context: FitContext,
+    seconds: _StageSeconds,
+    pruning: Pruning | None,
+) -> Pipeline:
+    """The pipeline of a recipe, fitted on all data, its fusion on held-out events."""
+    return fit_recipe(
+        recipe,
+        dataset,
+        _held_out(dataset, recipe, seed),
+        refit=True,
+        seed=seed,
+        live=state_view_of,
+        watch=seconds,
+        progress=context.progress,
+        context=context,
+        reduce=pruning,
+    )
 
 
 def _put_into_use(

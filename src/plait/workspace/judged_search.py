@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from plait.data.array_types import ABSENT, Float32Array, Float64Array, Int32Array
 from plait.data.candidates import CandidateLists
@@ -23,58 +23,23 @@ from plait.evaluation.judged.judged_report import PROTOCOLS, JudgedReport
 from plait.evaluation.judged.judgements import Judgements, judgements_of
 from plait.evaluation.judged.plain_bm25 import Bm25s, PlainBm25
 from plait.evaluation.results.report import FUSED, Result
-from plait.ingest.list_frames import as_frame
 from plait.metrics.bootstrap import Interval
 from plait.pipeline.stage import Retriever, Scorer
+from plait.ranking.relevance.labelled_searches import holding_out, relevance_step
 from plait.utils.optional_imports import is_installed
 from plait.utils.peak_memory import PeakMemory
 from plait.workspace.fit import Progress
+from plait.workspace.judgement_files import read_judgements
 from plait.workspace.loaded_model import LoadedModel
 from plait.workspace.query_validation import MAX_ITEMS, MAX_TEXT
 
-__all__ = ["evaluate_judgements", "read_judgements"]
+__all__ = ["evaluate_judgements"]
 
 _RRF_OFFSET = 60
 """The constant of reciprocal rank fusion (Cormack et al., 2009)."""
 
 _MOST_ENCODED = 200_000
 """More items are not encoded for a baseline: it would take longer than an evaluation should."""
-
-_READERS: Mapping[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".tsv": lambda path: pl.read_csv(path, infer_schema=False, separator="\t"),
-    ".jsonl": pl.read_ndjson,
-    ".ndjson": pl.read_ndjson,
-    ".json": pl.read_json,
-    ".parquet": pl.read_parquet,
-}
-
-
-def read_judgements(source: Any) -> pl.DataFrame:
-    """Read a table of judgements.
-
-    Args:
-        source: A CSV, TSV, JSON, JSON lines or Parquet file, or a table.
-
-    Returns:
-        The table as it is.
-
-    Raises:
-        InputError: If the file cannot be read.
-    """
-    if not isinstance(source, str | Path):
-        return as_frame(source, "judgements")
-    path = Path(source)
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    reader = _READERS.get(suffix.lower(), _READERS[".csv"])
-    try:
-        return reader(path)
-    except (OSError, pl.exceptions.PolarsError) as problem:
-        raise InputError(
-            f"the judgements {path} cannot be read: {problem}",
-            hint="a CSV, TSV, JSON, JSON lines or Parquet file with query, item and relevance",
-            field="judgements",
-        ) from problem
 
 
 def evaluate_judgements(
@@ -131,6 +96,8 @@ def evaluate_judgements(
         "fingerprint": judgements.fingerprint,
         "relevant_from": round(judgements.relevant_from, 4),
     }
+    if measured.n_learned:
+        data["learned_queries"] = measured.n_learned
     results = list(measured.results(k, seed, memory.peak / 1e6))
     return JudgedReport(protocol, k, model.bundle, results, measured.left_out, data, seed)
 
@@ -142,6 +109,9 @@ class _Measured:
 
     def __init__(self, model: LoadedModel, judgements: Judgements, progress: Progress) -> None:
         self.model, self.judgements = model, judgements
+        self.n_learned = 0
+        """How many queries the bundle learned from; trees that have not seen them answer."""
+        self._by_fold: dict[int, LoadedModel] = {-1: model}
         models = model.pipeline.models
         self.names = [stage.name for stage in models if isinstance(stage, self.ability)]
         catalogue = model.state.catalogue
@@ -193,14 +163,26 @@ class _Measured:
     def run(self, row: int, text: str) -> None:
         """Answer a query."""
         queries = [self.query(row, text[:MAX_TEXT])]
+        model = self._without(text)
         start = time.perf_counter()
-        items = self.model.run(queries, self._watch)[1]
+        items = model.run(queries, self._watch)[1]
         self.seconds[row] = time.perf_counter() - start
         self.note(row, items)
         for name, baseline in self.baselines.items():
             start = time.perf_counter()
             self.note_baseline(row, name, baseline.scores(text))
             self._watch(f"{name}.score", time.perf_counter() - start)
+
+    def _without(self, text: str) -> LoadedModel:
+        """The model as it would be, had it not learned from the judgements of a query."""
+        step = relevance_step(self.model.pipeline)
+        learned = step.learned if step is not None else None
+        fold = -1 if learned is None else learned.fold_of(text)
+        self.n_learned += fold >= 0
+        if fold not in self._by_fold:
+            pipeline = holding_out(self.model.pipeline, fold)
+            self._by_fold[fold] = replace(self.model, pipeline=pipeline)
+        return self._by_fold[fold]
 
     def results(self, k: int, seed: int, peak_mb: float) -> Iterator[Result]:
         """The rows of the report, with what each took."""
