@@ -17,7 +17,7 @@
 # | RecTools `model.recommend(..., items_to_recommend=ids)` | `fitted.recommend(users, items=ids)` |
 # | RecTools `model.recommend_to_items(items, dataset, k=10)` | `fitted.similar(items, k=10)` |
 # | RecTools `calc_metrics(metrics, reco, interactions, prev)` | `plait.score(lists, test, k=10, metrics=["ndcg@rectools", "map@rectools"], seen=train)` |
-# | RecTools `TimeRangeSplitter`, `LastNSplitter` | `data.split_time(...)`, `data.split_last(n)` |
+# | RecTools `TimeRangeSplitter`, `LastNSplitter` | `data.split_time(...)`, `data.split_last(1, size=n)` |
 # | RecBole `run_recbole(model="SASRec", dataset="ml-100k")` | `models.SASRec().fit(train, validation=validation)`, then `plait.score` |
 # | RecBole `user_inter_num_interval: "[5,inf)"` | `data.kcore(5)` |
 # | RecBole `eval_args: {split: {LS: valid_and_test}}` | `train, validation, test = data.split_last(2)` |

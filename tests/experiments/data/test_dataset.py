@@ -166,6 +166,7 @@ def test_items_outside_the_core_are_no_candidates():
         ("kcore", {"least": "5"}, "least"),
         ("kcore", {"items": 1.5}, "items"),
         ("split_last", {"n": "1"}, "n"),
+        ("split_last", {"size": 0}, "size"),
         ("split_random", {"share": "0.2"}, "share"),
         ("split_users", {"share": None}, "share"),
         ("sample", {"users": "5"}, "users"),
@@ -188,6 +189,15 @@ def test_whole_floats_and_numbers_of_numpy_are_numbers(ratings):
 def test_kcore_repeats_until_all_have_enough(ratings):
     assert pairs(ratings.kcore(2)) == [("1", "a"), ("1", "b"), ("2", "a"), ("2", "b")]
     assert len(ratings.kcore(1, users=3)) == 3
+
+
+def test_parts_of_split_last_have_several_interactions_of_a_user():
+    rows = [{"user": "a", "item": f"i{n}", "time": n} for n in range(7)]
+    rows += [{"user": "b", "item": f"i{n}", "time": n} for n in range(4)]
+    parts = plait.Dataset.of(rows).split_last(2, size=2)
+    listed = [part.to_frame().filter(user="a")["item"].to_list() for part in parts]
+    assert listed == [["i0", "i1", "i2"], ["i3", "i4"], ["i5", "i6"]]
+    assert [len(part.to_frame().filter(user="b")) for part in parts] == [4, 0, 0]
 
 
 def test_split_last_holds_out_one_part_for_each_place(ratings):

@@ -250,16 +250,17 @@ class Dataset(arrays.Dataset):
         drawn = splits.drawn_users(self, users, "users", seed)
         return self.keep(drawn[self.interactions.users])
 
-    def split_last(self, n: int = 1) -> tuple[Self, ...]:
-        """Split by position: the last n interactions of every user, a part for each.
+    def split_last(self, n: int = 1, *, size: int = 1) -> tuple[Self, ...]:
+        """Split by position: the last interactions of every user, in n parts.
 
         Without times they are the last rows: look how these are sorted.
 
         Args:
-            n: How many are held out: 1 gives train and test, 2 train, validation and test.
+            n: How many parts are held out: 1 gives train and test, 2 train, validation and test.
+            size: How many interactions of a user each of them has.
 
         Returns:
-            n + 1 data sets, train first. Users with fewer than n + 1 interactions are in train
+            n + 1 data sets, train first. Users with n * size interactions or fewer are in train
             alone.
 
         Example:
@@ -268,8 +269,8 @@ class Dataset(arrays.Dataset):
             >>> [part.item_ids for part in data.split_last(2)]
             [['mug'], ['cup'], ['pot']]
         """
-        n = whole_number(n, "n", least=1)
-        return self._parts(splits.last_parts(self.interactions, n), n + 1)
+        n, size = whole_number(n, "n", least=1), whole_number(size, "size", least=1)
+        return self._parts(splits.last_parts(self.interactions, n, size), n + 1)
 
     def split_time(self, *cuts: float | str | datetime) -> tuple[Self, ...]:
         """Split by time.

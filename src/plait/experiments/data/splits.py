@@ -166,22 +166,23 @@ def kcore_mask(interactions: Interactions, least_users: int, least_items: int) -
         mask = enough
 
 
-def last_parts(interactions: Interactions, n: int) -> Int64Array:
-    """Assign the last n interactions of each user to parts of their own.
+def last_parts(interactions: Interactions, n: int, size: int) -> Int64Array:
+    """Assign the last interactions of each user to n parts.
 
     Args:
         interactions: N interactions, ordered by user.
-        n: How many are held out, at least 1.
+        n: How many parts are held out, at least 1.
+        size: How many interactions of a user each of them has, at least 1.
 
     Returns:
-        int64 [N]: n for the last of a user, n - 1 for the one before, ..., 0 for the others and
-        for users with n interactions or fewer.
+        int64 [N]: n for the last `size` of a user, n - 1 for those before, ..., 0 for the others
+        and for users with n * size interactions or fewer.
     """
     starts, lengths = _user_ranges(interactions.users)
     ends = np.repeat(starts + lengths, lengths)
     from_end = ends - 1 - np.arange(len(interactions))
-    parts = np.maximum(n - from_end, 0)
-    parts[np.repeat(lengths, lengths) <= n] = 0
+    parts = np.maximum(n - from_end // size, 0)
+    parts[np.repeat(lengths, lengths) <= n * size] = 0
     return parts
 
 
