@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import json
+import re
 import zipfile
 from io import BytesIO
 
@@ -265,3 +266,46 @@ def test_two_spellings_of_an_event_type_are_one_finding(tmp_path):
     with plait.open(tmp_path) as shop:
         warnings = shop.ingest(events=rows).by_kind["events"].summary.warnings
         assert [note.code for note in warnings].count("misspelt-kind") == 1
+
+
+# -- other languages
+
+
+@pytest.mark.parametrize(
+    ("line", "encoding", "proposals"),
+    [
+        ("1;Lampe für 5 €", "cp1252", ['"cp1252"']),
+        ("1;crème brûlée", "latin-1", ['"cp1252"']),
+        ("商品编号,标题,价格", "gb18030", ['"gb18030"', '"cp1252"']),
+        ("商品コード,商品名", "shift_jis", ['"shift_jis"', '"latin-1"']),
+        ("артикул;название", "cp1251", ['"cp1251"', '"cp1252"']),
+    ],
+)
+def test_encodings_that_are_proposed(line, encoding, proposals):
+    (batch,) = read_events(b"id;title\n" + line.encode(encoding) + b"\n", "items")
+    names = re.findall(r'encoding = ("[^"]+")', batch.rejects[0].expected)
+    assert names == proposals
+
+
+def test_chinese_headers(tmp_path):
+    items = "商品编号,商品名称,价格,库存\nA1,红色台灯,99,5\nA2,花瓶,88元,0\n"
+    events = "用户ID,商品编号,下单时间,行为类型\nu1,A1,2026-01-01 10:00,购买\n"
+    with plait.open(tmp_path) as shop:
+        report = shop.ingest(items=items.encode(), events=events.encode())
+        assert shop.get_item("A2")["fields"] == {"title": "花瓶", "价格": 88.0, "库存": 0.0}
+        assert report.sellable.n_unavailable == 1
+        columns = report.by_kind["events"].summary.columns
+        assert [column.role for column in columns] == ["user", "item", "time", "kind"]
+        assert "translated-kind" in {
+            note.code for note in report.by_kind["events"].summary.warnings
+        }
+
+
+@pytest.mark.parametrize("mark", [",", ", ", ";", "|", " ", "\n"])
+def test_addresses_of_pictures_in_one_cell(mark, tmp_path):
+    pictures = ["https://a.b/c.jpg?w=1,2", "http://a.b/d,e.png"]
+    rows = [{"id": str(n), "image": mark.join(pictures)} for n in range(3)]
+    with plait.open(tmp_path) as shop:
+        shop.ingest(items=rows)
+        assert shop.field_types()["item"]["image"] == "media"
+        assert shop.get_item("1")["fields"]["image"] == pictures

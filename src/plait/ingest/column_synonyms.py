@@ -60,8 +60,11 @@ _USER = _tiers(
     " numeroclient noclient nclient refclient idacheteur"
     " numerocliente idcliente codigocliente cliente usuario idusuario idcomprador"
     " codicecliente numcliente ncliente idutente idacquirente idutilizador clienteid"
-    " klantnummer klantnr klantid gebruikerid gebruikersid",
-    "acheteur comprador utente acquirente utilizador klant gebruiker",
+    " klantnummer klantnr klantid gebruikerid gebruikersid"
+    " 用户id 用户编号 会员id 会员编号 会员号 会员卡号 客户id 客户编号 客户编码 顾客id 顾客编号"
+    " 买家id 买家编号 用戶id 用戶編號 會員id 會員編號 客戶編號 顧客編號",
+    "acheteur comprador utente acquirente utilizador klant gebruiker"
+    " 用户 会员 客户 顾客 买家 买家会员名 用戶 會員 客戶 顧客",
     "cookieid deviceid anonymousid fullvisitorid userpseudoid",
 )
 _ITEM = _tiers(
@@ -76,8 +79,10 @@ _ITEM = _tiers(
     " codigoproducto referenciaproducto idproducto idarticulo codigoarticulo"
     " codicearticolo codiceprodotto idprodotto idarticolo riferimentoprodotto"
     " codigoproduto idproduto referenciaproduto idartigo codigoartigo referenciaartigo"
-    " artikelcode productnummer productcode",
-    "produit producto articulo articolo prodotto produto artigo",
+    " artikelcode productnummer productcode"
+    " 商品id 商品编号 商品编码 商品代码 商品货号 货号 产品id 产品编号 产品编码 物品id 物品编号"
+    " 宝贝id skuid sku编码 sku编号 商品編號 商品編碼 產品編號 貨號",
+    "produit producto articulo articolo prodotto produto artigo 商品 产品 物品 產品",
     "parentasin",
 )
 _ITEM_OWN = (*_ITEM, frozenset({"id"}))
@@ -92,15 +97,18 @@ _TIME = _tiers(
     " fechapedido fechacompra fechafactura fechahora fechadepedido fechadecompra"
     " dataordine datadellordine dataacquisto datafattura dataora datavendita"
     " datapedido datacompra datahora datadopedido datadacompra datafatura dataencomenda"
-    " besteldatum orderdatum aankoopdatum factuurdatum tijdstip",
-    "date day datum fecha",
+    " besteldatum orderdatum aankoopdatum factuurdatum tijdstip"
+    " 时间戳 下单时间 订单时间 订单创建时间 购买时间 交易时间 浏览时间 行为时间 评论时间"
+    " 下單時間 訂單時間 購買時間",
+    "date day datum fecha 时间 日期 创建时间 付款时间 支付时间 成交时间 時間 付款時間",
 )
 _CHANGED = _tiers("updatedat modifiedat lastmodified lastupdated changedat", "timestamp")
 _KIND = _tiers(
     "eventtype kind feedbacktype interactiontype behaviortype behaviourtype actiontype",
     "event action interaction behavior behaviour eventname"
     " aktion ereignis ereignistyp aktionstyp typeevenement typeaction evenement"
-    " accion tipoevento tipoaccion evento azione tipoazione acao accao tipoacao actie gebeurtenis",
+    " accion tipoevento tipoaccion evento azione tipoazione acao accao tipoacao actie gebeurtenis"
+    " 行为 行为类型 事件 事件类型 事件名称 操作类型 行為 行為類型",
     "type",
 )
 
@@ -112,21 +120,22 @@ ROLES: Mapping[str, Mapping[str, tuple[frozenset[str], ...]]] = {
         "kind": _KIND,
         "value": _tiers(
             "rating bookrating starrating bewertung valutazione voto avaliacao beoordeling"
-            " puntuacion valoracion",
+            " puntuacion valoracion 评分 打分 評分",
             "value eventvalue",
             "score stars overall rate",
             "weight playcount",
         ),
         "position": _tiers("position pos seq sequence sequenceno"),
         "session": _tiers(
-            "sessionid session",
+            "sessionid session 会话id 会话编号 会话",
             "invoiceno invoice invoiceid orderid order orderno ordernumber basketid cartid"
             " transactionid visitid bestellnummer bestellnr auftragsnummer auftragsnr"
             " rechnungsnummer rechnungsnr numerocommande numerofacture numeropedido numerofactura"
             " nocommande ncommande idcommande refcommande idpedido npedido nopedido"
             " numeroordine nordine noordine idordine numerofattura"
             " idencomenda numeroencomenda numerofatura"
-            " ordernummer bestelnummer bestelnr factuurnummer factuurnr",
+            " ordernummer bestelnummer bestelnr factuurnummer factuurnr"
+            " 订单号 订单编号 订单id 交易号 訂單編號 訂單號",
             "commande facture pedido factura ordine fattura encomenda fatura bestelling",
         ),
         "request_id": _tiers("requestid recommid recommendationid"),
@@ -211,12 +220,26 @@ TITLES = (
     "artikelomschrijving",
     "benaming",
     "naam",
+    "标题",
+    "商品标题",
+    "商品名称",
+    "商品名",
+    "产品名称",
+    "宝贝标题",
+    "品名",
+    "名称",
+    "標題",
+    "商品名稱",
+    "產品名稱",
+    "名稱",
     "description",
     "beschreibung",
     "descripcion",
     "descrizione",
     "descricao",
     "omschrijving",
+    "商品描述",
+    "描述",
 )
 """Names of columns that may hold the title of an item, best first."""
 
@@ -225,6 +248,7 @@ ITEM_FIELDS = _words(
     " artistname trackname songname booktitle headline price unitprice listprice brand manufacturer"
     " category categories categoryid genre genres tag tags keywords color colour size material year"
     " language author publisher artist album image imageurl thumbnail url"
+    " 标题 商品标题 商品名称 商品名 产品名称 名称 价格 单价 品牌 分类 类别 类目 颜色 尺码"
 )
 """The columns that are fields of an item that is read from a file of events."""
 
@@ -248,7 +272,7 @@ def is_order_number(name: str) -> bool:
 
 _QUANTITIES = _words(
     "quantity qty amount units menge anzahl stueckzahl quantite qte cantidad unidades"
-    " quantita qta pezzi quantidade qtd qtde aantal stuks hoeveelheid"
+    " quantita qta pezzi quantidade qtd qtde aantal stuks hoeveelheid 数量 购买数量 件数 數量"
 )
 
 

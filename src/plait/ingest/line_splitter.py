@@ -31,6 +31,16 @@ LINE_LIMIT = 1 << 20
 _SHOWN = 4000
 _MARKED_LINE = re.compile(rb"^\xef\xbb\xbf", re.MULTILINE)
 _WORDS = re.compile(r"\w+")
+_ENCODINGS = (
+    ("gb18030", "gb2312", re.compile(r"[\w\u4e00-\u9fff]*[\u4e00-\u9fff]{2}\w*")),
+    ("shift_jis", "shift_jis", re.compile(r"\w*[\u3041-\u30ff\u4e00-\u9fff]{2}\w*")),
+    ("euc-kr", "euc-kr", re.compile(r"\w*[\uac00-\ud7a3]{2}\w*")),
+    ("cp1251", "cp1251", re.compile(r"[\u0410-\u044f\u0401\u0451]{3,}")),
+    ("cp1252", "cp1252", re.compile(r"[\w]*")),
+    ("latin-1", "latin-1", re.compile(r"[\w]*")),
+)
+"""Encodings that are proposed, a narrower one that has to fit, and the words it must give."""
+
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, with whose mark it begins
@@ -190,15 +200,28 @@ def _line_problem(line: bytes, limit: int) -> BadLine | None:
 
 
 def _likely_encoding(line: bytes) -> str:
-    """The setting for an encoding of western Europe, and a word that it gives."""
-    line = line[:_SHOWN]
+    """The settings for encodings that may be meant, each with a word that it gives."""
+    readings = {}
+    for name, strict, script in _ENCODINGS:
+        word = _longest_word(line[:_SHOWN], strict)
+        if word is not None and script.fullmatch(word):
+            readings[name] = word[:40]
+    if "cp1252" in readings:
+        readings.pop("latin-1", None)  # the same but for a few signs
+    listed = (
+        f'encoding = "{name}"' + (f" reads {word!r}" if word else "")
+        for name, word in readings.items()
+    )
+    return " or ".join(listed)
+
+
+def _longest_word(line: bytes, encoding: str) -> str | None:
+    """The longest word that is not ASCII, "" for none; None if the encoding does not fit."""
     try:
-        name, text = "cp1252", line.decode("cp1252")
+        text = line.decode(encoding)
     except UnicodeDecodeError:
-        name, text = "latin-1", line.decode("latin-1")
-    words = (word for word in _WORDS.findall(text) if not word.isascii())
-    word = max(words, key=len, default="")[:40]
-    return f'encoding = "{name}"' + (f" reads {word!r}" if word else "")
+        return None
+    return max((word for word in _WORDS.findall(text) if not word.isascii()), key=len, default="")
 
 
 def _too_long(line: bytes, limit: int) -> BadLine:

@@ -13,7 +13,7 @@ _WORDS = {
         " achat achete acheter commande vente"
         " compra comprado comprar pedido venta venda encomenda"
         " acquisto acquistato ordine vendita"
-        " aankoop gekocht bestelling verkoop koop"
+        " aankoop gekocht bestelling verkoop koop 购买 下单 付款 支付 成交 購買"
     ),
     "view": (
         "viewed viewitem itemview productview pageview pageviewed detail"
@@ -21,7 +21,7 @@ _WORDS = {
         " vue consultation consulte affichage visite pagevue"
         " vista visto visualizacion visualizacao visualizado visita"
         " visualizzazione visualizzato"
-        " bekeken weergave bekijken"
+        " bekeken weergave bekijken 浏览 查看 瀏覽"
     ),
     "cart": (
         "addtocart addcart basket addtobasket"
@@ -29,14 +29,15 @@ _WORDS = {
         " panier ajoutpanier ajoutaupanier"
         " carrito anadiralcarrito agregaralcarrito carrinho adicionaraocarrinho"
         " carrello aggiuntoalcarrello"
-        " winkelwagen winkelmand inwinkelwagen"
+        " winkelwagen winkelmand inwinkelwagen 加购 加入购物车 加购物车 購物車"
     ),
-    "click": "clicked klick geklickt clic clique clicado geklikt",
+    "click": "clicked klick geklickt clic clique clicado geklikt 点击 點擊",
     "return": (
         "returned refund refunded retoure rueckgabe erstattung retour remboursement devolucion"
-        " reembolso devolucao reso rimborso retourzending terugbetaling"
+        " reembolso devolucao reso rimborso retourzending terugbetaling 退货 退款 退貨"
     ),
-    "rating": "rated bewertung note evaluation puntuacion valoracion avaliacao valutazione voto",
+    "rating": "rated bewertung note evaluation puntuacion valoracion avaliacao valutazione voto"
+    " 评分 评价 評價",
 }
 _EVENT_TYPES = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 

@@ -42,6 +42,7 @@ _STOCK_WORDS = (
     " disponible disponibilite enstock disponibilidad existencias disponibile disponibilita"
     " giacenza disponivel disponibilidade estoque emestoque"
     " voorraad opvoorraad beschikbaar beschikbaarheid"
+    " 库存 库存数量 库存量 可售库存 可用库存 库存状态 有货 是否有货 在售 是否在售 庫存 庫存數量"
 )
 _STOCK_NAMES = frozenset(_STOCK_WORDS.split())
 _WORD_NAMES = frozenset({"status", "quantity"})

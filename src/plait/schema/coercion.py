@@ -6,6 +6,7 @@ Every conversion raises ValueError with a description of what was expected.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,11 +21,14 @@ __all__ = [
     "LONGITUDE",
     "MAX_EXACT",
     "get_first",
+    "split_addresses",
     "to_text",
 ]
 
 MAX_EXACT = 2**53
 """Up to this, a float64 represents every integer exactly."""
+
+_BEFORE_ADDRESS = re.compile(r"[\s,;|]+(?=https?://)")
 
 LATITUDE, LONGITUDE = ("lat", "latitude"), ("lon", "lng", "longitude")
 """The names under which a mapping may contain the degrees of a place."""
@@ -153,12 +157,25 @@ def get_first(mapping: Mapping[str, Any], *names: str) -> Any:
     return next((mapping[name] for name in names if name in mapping), None)
 
 
+def split_addresses(text: str) -> list[str]:
+    """Split addresses that are joined by commas, semicolons, bars or blanks.
+
+    Args:
+        text: An address or path, or several addresses.
+
+    Returns:
+        The addresses.
+    """
+    return _BEFORE_ADDRESS.split(text) if "://" in text[8:] else [text]
+
+
 def _to_media(value: Any) -> str | None:
     """An address or path; several of them are one a line."""
-    addresses = value if type(value) is list else [value]
-    if not all(type(address) is str for address in addresses if address is not None):
+    texts = value if type(value) is list else [value]
+    if not all(type(text) is str for text in texts if text is not None):
         raise ValueError("the address or path of a picture, sound or film, or a list of them")
-    stripped = (address.strip() for address in addresses if address is not None)
+    addresses = (address for text in texts if text for address in split_addresses(text))
+    stripped = (address.strip() for address in addresses)
     return "\n".join(dict.fromkeys(filter(None, stripped))) or None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from plait.data.catalogue import FieldType
-from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
+from plait.schema.coercion import LATITUDE, LONGITUDE, get_first, split_addresses
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.utils.html_text import has_markup
 from plait.utils.number_texts import survey_numbers
@@ -124,7 +124,7 @@ def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:
     enough = len(texts) * _NEARLY_ALL
     if sum(1 for text in texts if _ISO.match(text)) >= enough:
         return "time"
-    if sum(1 for text in texts if _MEDIA.match(text)) >= enough:
+    if sum(1 for text in texts if all(map(_MEDIA.match, split_addresses(text)))) >= enough:
         return "media"
     words = words_of(name)
     if _are_joined_words(texts, is_set_name=is_set_name(name)):
