@@ -26,6 +26,7 @@
 # | LensKit `topn_pipeline(ItemKNNScorer(...))`, `pipeline.train(data)` | `models.ItemKNN(k=100).fit(train)` |
 # | LensKit `recommend(pipeline, users, n)` | `fitted.recommend(users, k=n)` |
 # | LensKit `RunAnalysis` | `plait.score`; intervals and paired comparisons are in the table |
+# | implicit: a sparse matrix of users and items | `coo = matrix.tocoo()`, then `plait.Dataset.from_arrays(coo.row, coo.col, values=coo.data)` |
 # | implicit `AlternatingLeastSquares(factors=64).fit(matrix)` | `models.IALS(factors=64).fit(train)`, which runs implicit |
 # | implicit `model.recommend(ids, matrix[ids], N=10)` | `fitted.recommend(users, k=10)`, with external ids |
 # | implicit `model.similar_items(item)` | `fitted.similar([item])` |

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 import plait
 from plait.errors import InputError
@@ -67,6 +68,18 @@ def test_events_that_are_no_table_or_empty_are_refused(events):
     with pytest.raises(InputError) as problem:
         plait.Dataset.of(events)
     assert problem.value.field == "events"
+
+
+def test_values_without_names_are_refused_with_the_call_that_reads_them():
+    matrix = sparse.csr_matrix([[1.0, 0.0], [0.0, 2.0]])
+    for events in ([("ann", "mug")], [["ann", "mug", 5.0]], matrix):
+        with pytest.raises(InputError) as problem:
+            plait.Dataset.of(events)
+        assert problem.value.field == "events"
+        assert "from_arrays" in problem.value.hint
+    coo = matrix.tocoo()
+    data = plait.Dataset.from_arrays(coo.row, coo.col, values=coo.data)
+    assert data.to_frame()["value"].to_list() == [1.0, 2.0]
 
 
 def test_a_list_of_tables_is_read_as_a_whole(tmp_path, ratings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from plait.ingest.memory_import import import_into_memory
 
 __all__ = ["check_columns", "log_of_sources"]
 
+_ROWS_HINT = "Dataset.from_arrays(users, items, times, values=...) reads columns without names"
+_MATRIX_HINT = "coo = matrix.tocoo(); Dataset.from_arrays(coo.row, coo.col, values=coo.data)"
 _TABLE_HINT = "give a path, a frame, a dictionary of columns, dictionaries, or a list of frames"
 
 
@@ -37,11 +40,23 @@ def log_of_sources(sources: Mapping[FileKind, Any], mapping: Any) -> MemoryLog:
     log = MemoryLog()
     for kind, source in sources.items():
         for part in [] if source is None else _tables(source):
-            if hasattr(part, "dtype") and not hasattr(part, "columns"):
-                message = f"{kind} is a {type(part).__name__}, a single column; expected a table"
-                raise InputError(message, hint=_TABLE_HINT, field=kind)
+            _check_table(part, kind)
             _add_table(log, kind, part, mapping)
     return log
+
+
+def _check_table(part: Any, kind: FileKind) -> None:
+    """Refuse what has no names of columns, and say how its values are read."""
+    if hasattr(part, "tocoo"):
+        message, hint = f"a sparse matrix {part.shape}", _MATRIX_HINT
+    elif hasattr(part, "dtype") and not hasattr(part, "columns"):
+        message, hint = f"a {type(part).__name__}, a single column", _TABLE_HINT
+    elif isinstance(part, list | tuple) and part and isinstance(part[0], list | tuple):
+        message = f"rows without names, such as {reprlib.repr(part[0])}"
+        hint = _ROWS_HINT if kind == "events" else _TABLE_HINT
+    else:
+        return
+    raise InputError(f"{kind} is {message}; expected a table", hint=hint, field=kind)
 
 
 def check_columns(**columns: Any) -> None:
