@@ -18,6 +18,7 @@ __all__ = [
     "UNKNOWN_RESPONSE",
     "ImpressionItems",
     "clicked_by",
+    "clicked_impressions",
     "with_impressions",
 ]
 
@@ -116,6 +117,24 @@ def clicked_by(interactions: Interactions, moment: int) -> BoolArray:
     """
     seconds = np.nan_to_num(interactions.values.astype(np.float64), nan=np.inf)
     clicked: BoolArray = seconds * 1e6 <= (moment - interactions.times)
+    return clicked
+
+
+def clicked_impressions(
+    interactions: Interactions, impressions: ImpressionItems, n_items: int
+) -> BoolArray:
+    """Mark the impressions that any of some interactions followed, as `with_impressions` says.
+
+    Args:
+        interactions: The interactions.
+        impressions: M items shown, with the item and user numbers of the interactions.
+        n_items: How many items there are.
+
+    Returns:
+        bool [M].
+    """
+    is_click = np.ones(len(interactions), np.bool_)
+    clicked: BoolArray = _match_clicks(interactions, is_click, impressions, n_items)[0] < _NEVER
     return clicked
 
 

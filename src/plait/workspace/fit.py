@@ -35,7 +35,12 @@ from plait.splitting.splits import Split, default_split
 from plait.training.pipeline_fit import fit_recipe
 from plait.training.process_group import ProcessGroup
 from plait.workspace.recipe_choice import RecipeChoice
-from plait.workspace.relevance_fit import judged_searches, judgements_for, with_relevance
+from plait.workspace.relevance_fit import (
+    judged_searches,
+    judgements_for,
+    taught_before,
+    with_relevance,
+)
 
 __all__ = ["Progress", "fit", "no_progress"]
 
@@ -105,7 +110,8 @@ def fit(
         pipeline = _fitted(chosen, dataset, seed, context, seconds, pruning if prune else None)
         bundle = ""
         if group.is_main:
-            pipeline = with_relevance(pipeline, dataset, searches, seed, progress)
+            taught = taught_before(bundles)
+            pipeline = with_relevance(pipeline, dataset, log, searches, taught, seed, progress)
             marks = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
             marks |= _notes(dataset, chosen, n_late, seed, seconds) | _pruned(pruning, seconds)
             bundle = _put_into_use(bundles, pipeline, marks, folder)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from plait.data.types import Dataset
-from plait.errors import InputError
+from plait.errors import BundleError, InputError, MissingExtraError, NotReadyError
 from plait.evaluation.judged.judgements import judgements_of
 from plait.evaluation.ranking.rank_queries import state_view_of
+from plait.eventlog import EventLog
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.fit_context import Progress
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
@@ -18,11 +21,17 @@ from plait.ranking.relevance.labelled_searches import (
     LabelledSearches,
     learn_from_searches,
     relevance_step,
+    with_learned,
 )
-from plait.utils.optional_imports import require_extra
+from plait.ranking.relevance.relevance_trees import LearnedRelevance
+from plait.utils.optional_imports import is_installed, require_extra
+from plait.workspace.clicked_searches import clicked_searches
 from plait.workspace.judgement_files import read_judgements
 
-__all__ = ["judged_searches", "judgements_for", "with_relevance"]
+__all__ = ["judged_searches", "judgements_for", "taught_before", "with_relevance"]
+
+JUDGEMENTS = "judgements"
+"""The source of what a file of judgements teaches."""
 
 
 def judgements_for(recipe: Recipe, source: Any) -> pl.DataFrame:
@@ -69,14 +78,29 @@ def judged_searches(table: pl.DataFrame, dataset: Dataset) -> LabelledSearches:
         judged.items,
         judged.relevance,
         np.ones(len(judged.items)),
-        "judgements",
+        JUDGEMENTS,
     )
+
+
+def taught_before(bundles: BundleStore) -> LearnedRelevance | None:
+    """Return what judgements taught the bundle in use; None for nothing.
+
+    Args:
+        bundles: The bundles of the home.
+    """
+    with suppress(BundleError, MissingExtraError, NotReadyError):
+        step = relevance_step(bundles.load())
+        learned = None if step is None else step.learned
+        return learned if learned is not None and learned.source == JUDGEMENTS else None
+    return None
 
 
 def with_relevance(
     pipeline: Pipeline,
     dataset: Dataset,
+    log: EventLog,
     searches: LabelledSearches | None,
+    taught: LearnedRelevance | None,
     seed: int,
     progress: Progress,
 ) -> Pipeline:
@@ -85,14 +109,23 @@ def with_relevance(
     Args:
         pipeline: The fitted pipeline.
         dataset: The data that it was fitted on.
-        searches: The labelled searches; None: there are none.
+        log: The log.
+        searches: The judged searches; None: it keeps what it was taught.
+        taught: What earlier judgements taught; None: it learns from the clicks of the log.
         seed: The seed of the fits.
         progress: Called with the step, how much of it is done, and how much there is.
 
     Returns:
         The pipeline, with a step that learned if it gains on queries that it has not seen.
     """
-    if searches is None or relevance_step(pipeline) is None:
+    if relevance_step(pipeline) is None:
+        return pipeline
+    if searches is None and taught is not None:
+        return with_learned(pipeline, taught)
+    if searches is None and is_installed("lightgbm"):
+        evidence = dataset.weighted(pipeline.recipe.event_weights)
+        searches = clicked_searches(log, evidence)
+    if searches is None:
         return pipeline
     time = int(dataset.interactions.times.max(initial=0))
     live = state_view_of(pipeline, dataset)

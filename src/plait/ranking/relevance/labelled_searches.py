@@ -24,7 +24,13 @@ from plait.ranking.relevance.relevance_trees import (
     query_hash,
 )
 
-__all__ = ["LabelledSearches", "holding_out", "learn_from_searches", "relevance_step"]
+__all__ = [
+    "LabelledSearches",
+    "holding_out",
+    "learn_from_searches",
+    "relevance_step",
+    "with_learned",
+]
 
 _BATCH = 64
 _MOST_LISTS = 600
@@ -44,6 +50,8 @@ class LabelledSearches:
         relevance: How relevant each is, larger is better, float64 [N].
         weights: How much each counts, float64 [N].
         source: "judgements" or "log".
+        unlabelled_is_irrelevant: Whether an item without a label counts as irrelevant, as for
+            judgements, or as unknown, as what was never shown.
     """
 
     texts: tuple[str, ...]
@@ -52,6 +60,7 @@ class LabelledSearches:
     relevance: Float64Array
     weights: Float64Array
     source: str
+    unlabelled_is_irrelevant: bool = True
 
 
 def relevance_step(pipeline: Pipeline) -> Relevance | None:
@@ -90,7 +99,18 @@ def learn_from_searches(
     if step is None:
         return pipeline
     learned = _learned(_Candidates(pipeline, step, live, time), searches, seed, progress)
-    return _with_step(pipeline, step, step.with_learned(learned))
+    return with_learned(pipeline, learned)
+
+
+def with_learned(pipeline: Pipeline, learned: LearnedRelevance | None) -> Pipeline:
+    """Return a pipeline whose step `relevance` knows something.
+
+    Args:
+        pipeline: The pipeline; one without the step stays as it is.
+        learned: What the step learned; None: nothing.
+    """
+    step = relevance_step(pipeline)
+    return pipeline if step is None else _with_step(pipeline, step, step.with_learned(learned))
 
 
 def holding_out(pipeline: Pipeline, fold: int) -> Pipeline:
@@ -185,6 +205,9 @@ class _Candidates:
             features[at, :width] = self.step.features(queries, items, columns)[0]
             sums[at, :width] = np.take_along_axis(score, columns, axis=1)[0]
             gains[at, :width] = _gains(searches, row, numbers)
+        if not searches.unlabelled_is_irrelevant:
+            sums[np.isnan(gains)] = np.nan
+        gains = np.nan_to_num(gains)
         return ListedItems(hashes[rows], features, sums, gains)
 
     def _scored(
@@ -210,9 +233,9 @@ class _Candidates:
 
 
 def _gains(searches: LabelledSearches, row: int, numbers: Int32Array) -> Float64Array:
-    """The relevance of items to a query, from 0 (or without a label) to 1, float64 [K]."""
+    """The relevance of items to a query, from 0 to 1, NaN without a label, float64 [K]."""
     start, end = searches.offsets[row : row + 2].tolist()
     low, high = float(searches.relevance.min()), float(searches.relevance.max())
     grades = (searches.relevance[start:end] - low) / max(high - low, 1e-9)
     by_item = dict(zip(searches.items[start:end].tolist(), grades.tolist(), strict=True))
-    return np.array([by_item.get(number, 0.0) for number in numbers.tolist()])
+    return np.array([by_item.get(number, np.nan) for number in numbers.tolist()])
