@@ -27,6 +27,7 @@ def test_numbers_that_a_spreadsheet_shortened(tmp_path):
         ("AB-1", "ab-1"),
         ("AB-1", "AB1"),
         ("77", "77.00"),
+        ("77", "'77"),
         ("Caf\u00e9", "Cafe\u0301"),
     ],
 )
@@ -38,6 +39,26 @@ def test_ids_that_the_catalogue_spells_otherwise(entry, event, tmp_path):
             result = shop.ingest(events=bought, dry_run=is_dry)
             note = warnings_of(result.by_kind["events"])["other-spelling"]
             assert (note.field, note.count) == ("item", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("'00123", "marked-id"), ("SKU", "header-row"), ("id", "header-row")]
+)
+def test_ids_that_are_none(name, code, tmp_path):
+    rows = [{"sku": name, "title": "Lamp"}, {"sku": "mug's", "title": "Mug"}]
+    with plait.open(tmp_path) as shop:
+        note = warnings_of(shop.ingest(items=rows).by_kind["items"])[code]
+        assert (note.field, note.count) == ("sku", 1)
+
+
+def test_several_items_in_one_cell(tmp_path):
+    rows = b"user;skus;time\nu;A,B;2026-01-01\nv;A;2026-01-02\nw;B;2026-01-02\nw;1,5;2026-01-03\n"
+    roles = {"item": "skus"}
+    with plait.open(tmp_path) as shop:
+        result = shop.ingest(events=rows, map={"events": roles}, dry_run=True).by_kind["events"]
+        assert warnings_of(result)["joined-items"].count == 1
+        mapping = {"events": {**roles, "explode": "skus", "split": {"skus": ","}}}
+        assert shop.ingest(events=rows, map=mapping).by_kind["events"].stored == 6
 
 
 def test_ids_that_are_in_no_catalogue_have_no_other_spelling(tmp_path):
