@@ -1,6 +1,7 @@
-"""Recall@10 and NDCG@10 of `sequence` alone on several data sets.
+"""Recall@10 and NDCG@10 of `sequence` or `unified` alone on several data sets.
 
-    python benchmarks/networks.py DATA [--only ml-1m,beauty] [--set num_layers=1] [--seed 0]
+    python benchmarks/networks.py DATA [--only ml-1m,beauty] [--stage unified]
+        [--set num_layers=1] [--seed 0]
 
 Leave-one-out, seen items removed, all items ranked, no second fit. DATA holds `ml-1m`,
 `amazon-beauty`, `deskdrop` and `diginetica`. MovieLens 1M has positions and no times, without the
@@ -57,14 +58,14 @@ SOURCES: dict[str, Callable[[Path], Mapping[str, Any]]] = {
 }
 
 
-def measured(source: Mapping[str, Any], settings: Mapping[str, Any], seed: int) -> str:
-    recipe = {"models": {"sequence": dict(settings)}}
+def measured(source: Mapping[str, Any], stage: str, settings: Mapping[str, Any], seed: int) -> str:
+    recipe = {"models": {stage: dict(settings)}}
     with plait.open(None) as workspace:
         workspace.ingest(**source)
         start, cpu = time.perf_counter(), time.process_time()
         report = workspace.evaluate("leave-one-out", [recipe], k=(10,), seed=seed)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    metrics = report.result("sequence").metrics
+    metrics = report.result(stage).metrics
     values = [metrics[name] for name in ("recall@10", "ndcg@10")]
     columns = [f"{value.value:.4f} [{value.low:.4f}, {value.high:.4f}]" for value in values]
     return " | ".join([*columns, f"{cpu:.0f}", f"{seconds:.0f}"])
@@ -74,14 +75,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default=",".join(SOURCES))
+    parser.add_argument("--stage", choices=("sequence", "unified"), default="sequence")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     settings = tomllib.loads("\n".join(options.settings))
-    print(machine(), settings)
+    print(machine(), options.stage, settings)
     print("| data | Recall@10 | NDCG@10 | processor seconds | seconds |\n|---|---|---|---|---|")
     for name in options.only.split(","):
-        row = measured(SOURCES[name](options.data), settings, options.seed)
+        row = measured(SOURCES[name](options.data), options.stage, settings, options.seed)
         print(f"| {name} | {row} |", flush=True)
 
 

@@ -125,8 +125,9 @@ class _Tower:
 
     @property
     def n_features(self) -> int:
-        """How many words have a learned vector."""
-        return int(self.content.words.shape[1])
+        """How many words, and numbers of encoded vectors, have a learned vector."""
+        sizes = (vectors.shape[1] for vectors in self.content.encoded.values())
+        return int(self.content.words.shape[1] + sum(sizes))
 
     @property
     def content_hash(self) -> str:
@@ -152,8 +153,8 @@ class _Tower:
             initial_ids(tower.ids, self.items, start.id_vectors)
             weights = {name: torch.tensor(array) for name, array in start.weights.items()}
             shapes = {name: tensor.shape for name, tensor in tower.state_dict().items()}
-            same = {name: value for name, value in weights.items() if value.shape == shapes[name]}
-            tower.load_state_dict(same, strict=False)
+            same = {name for name in weights if weights[name].shape == shapes.get(name)}
+            tower.load_state_dict({name: weights[name] for name in same}, strict=False)
         return tower
 
     def fitted(self, table: nn.Module) -> TowerSpace:

@@ -85,7 +85,7 @@ class Unified(Sequence):
     def save(self, folder: Path) -> None:
         super().save(folder)
         for part, encoder in self._encoders.items():
-            (folder / part).mkdir()
+            (folder / part).mkdir(exist_ok=True)
             encoder.save(folder / part)
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
