@@ -29,6 +29,7 @@
 # | implicit: a sparse matrix of users and items | `coo = matrix.tocoo()`, then `plait.Dataset.from_arrays(coo.row, coo.col, values=coo.data)` |
 # | implicit `AlternatingLeastSquares(factors=64).fit(matrix)` | `models.IALS(factors=64).fit(train)`, which runs implicit |
 # | implicit `model.recommend(ids, matrix[ids], N=10)` | `fitted.recommend(users, k=10)`, with external ids |
+# | implicit `ids, scores = model.recommend(users, matrix[users])` | `plait.score(dict(zip(users, ids)), test)` measures them |
 # | implicit `model.similar_items(item)` | `fitted.similar([item])` |
 # | Surprise `Dataset.load_from_df(df, reader)` | `plait.Dataset.of(df)`; the rating is the value |
 # | Surprise `SVDpp().fit(trainset)`, `algo.test(pairs)` | `models.SVDpp().fit(train).scores(pairs)`, column `rating` |

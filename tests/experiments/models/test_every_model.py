@@ -184,8 +184,9 @@ def test_seen_items_are_left_out_whatever_names_them(fitted):
             assert fitted.recommend([1], k=20, seen=seen)["item"].to_list() == rest
 
 
-def test_new_users_and_items_are_known_after_an_update(name, fitted, whole):
-    updated = fitted.update(NEW_ROWS)
+def test_a_loaded_model_knows_new_users_and_items_after_an_update(name, fitted, whole, tmp_path):
+    fitted.save(tmp_path / "model")
+    updated = models.load(tmp_path / "model").update(NEW_ROWS)
     assert updated.warm_started == (name in LEARNED)
     assert updated.dataset.user_ids == whole.user_ids
     assert updated.dataset.item_ids == whole.item_ids
