@@ -57,6 +57,7 @@ def test_lines_of_a_title_are_left_out_and_told(before):
     [
         TABLE,
         "id\nLamp A\nVase, red\nDesk, blue\n",
+        "Name\nLamp\nPot\nVase, red\nDesk, blue\n",
         "id,,\nLamp,red,9\nVase,blue,8\n",
         ",user,item\nx,u1,i1\ny,u2,i2\n",
         "sku,title\n",
@@ -65,6 +66,11 @@ def test_lines_of_a_title_are_left_out_and_told(before):
 )
 def test_a_first_line_that_may_be_the_header_is_the_header(data):
     assert count_title_lines(data.split("\n")[:-1] or [""], [",", ";"], '"') == 0
+
+
+def test_many_lines_of_a_title_above_few_rows():
+    before = "Products\nof 2026\nby the shop\nfor all\n\n"
+    assert items_of(f"{before}id,title\n1,Lamp\n")[0] == {"1": {"title": "Lamp"}}
 
 
 def test_each_line_in_quotes():

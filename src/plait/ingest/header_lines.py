@@ -19,9 +19,9 @@ _IDS = frozenset().union(*ROLES["items"]["item"], *ROLES["users"]["user"])
 def count_title_lines(lines: Sequence[str], separators: Sequence[str], quote: str) -> int:
     """Count the lines before the header: a title, a date, a filter, as reports have them.
 
-    A header fills each of its columns with a name, and is as wide as most lines below it. A line
-    before it has one value, or fills at most half of the columns; it may have any other width where
-    the header has the usual name of an id. No line before it has such a name.
+    A header fills each of its columns with a name, and is as wide as most lines that have several
+    values. A line before it has one value, or fills at most half of the columns; it may have any
+    other width where the header has the usual name of an id. No line before it has such a name.
 
     Args:
         lines: The first lines of a file, none of them blank.
@@ -35,12 +35,16 @@ def count_title_lines(lines: Sequence[str], separators: Sequence[str], quote: st
     for separator in separators:
         style = RecordStyle(separator, quote)
         table = [[cell.strip() for cell in split_line(line, style)] for line in lines]
-        (width, count), *_ = Counter(map(len, table)).most_common(1)
-        if width < 2:
+        widths = Counter(map(len, table))
+        several = Counter({width: count for width, count in widths.items() if width > 1})
+        if not several:
             continue
+        width, count = several.most_common(1)[0]
         if len(table[0]) == width and not _is_title(table[0], width):
             return 0  # the usual case
         header = _first_header(table, width)
+        if header and count < max(widths.values()) and not _names_an_id(table[header]):
+            continue  # most lines have one value: this may be a row of them
         if header:
             best = max(best, (count, width, header))
     return best[2]
