@@ -29,6 +29,8 @@ __all__ = [
 NO_SCORE = "–"
 """Stands for the score of an item that no model knows."""
 
+_NO_ITEMS = "no items: none is known, all were seen before, or none matches the query"
+
 WIDE = 1000
 """Columns of a table that is written to a pipe or a file."""
 
@@ -111,13 +113,16 @@ def score_text(score: float | None, format_spec: str) -> str:
     return NO_SCORE.rjust(int(format_spec.partition(".")[0] or 0))
 
 
-def print_response(workspace: Workspace, response: Response, as_json: bool) -> None:
+def print_response(
+    workspace: Workspace, response: Response, as_json: bool, if_empty: str = _NO_ITEMS
+) -> None:
     """Print a response as a table of items with their reasons; in a pipe one line an item.
 
     Args:
         workspace: Where the titles of the items are looked up.
         response: What a query returned.
         as_json: Print the response as one JSON document instead.
+        if_empty: What is printed for a response without items.
     """
     if as_json:
         print_json(response.to_dict())
@@ -136,7 +141,7 @@ def print_response(workspace: Workspace, response: Response, as_json: bool) -> N
     if response.items:
         print_table(table)
     else:
-        print_lines("no items: none is known, all were seen before, or none matches the query")
+        print_lines(if_empty)
     if response.did_you_mean:
         print_lines(f"did you mean: {response.did_you_mean}")
     for reason in response.degraded:

@@ -41,4 +41,5 @@ def search(
             workspace,
             workspace.search(text, user=user, k=k, filter=filter, **options.to_keywords()),
             json,
+            "no items match" + (" the words and the filter" if filter else " the words"),
         )
