@@ -78,7 +78,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _create(connection: Connection) -> None:
     """Create the tables of a new log inside the caller's transaction."""
-    for metadata in (METADATA, _REVISIONS.metadata):
+    for metadata in (_REVISIONS.metadata, METADATA):  # in the order, and so the pages, of Alembic
         metadata.create_all(connection, checkfirst=False)
     counters = {column.name: int(column.primary_key) for column in head.columns}
     connection.execute(head.insert(), counters)
