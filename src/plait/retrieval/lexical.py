@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -40,6 +41,8 @@ from plait.retrieval.match_features import (
     quantities,
 )
 from plait.retrieval.query_words import Slot, query_slots, slot_scores
+from plait.retrieval.synonyms import Phrase, SynonymTable, read_synonyms
+from plait.retrieval.tokens import tokenize
 from plait.retrieval.word_completion import complete_text
 
 __all__ = ["Lexical", "LexicalConfig"]
@@ -64,6 +67,11 @@ class LexicalConfig:
     """How much the repetition of a word counts; 0: not at all."""
     b: float = bounded_field(0.6, Limit(least=0, most=1))
     """How much the length of a field counts: 0 not at all, 1 in proportion."""
+    synonyms: str = ""
+    """A file with a line for each group of terms that mean the same: `sofa, couch, settee`, or
+    `telly => television` for one direction; it is read at a fit."""
+    stop_words: tuple[str, ...] = ()
+    """Words that are passed over in a query that has any other, such as "with" and "for"."""
 
 
 class Lexical(Stage[LexicalConfig]):
@@ -81,17 +89,23 @@ class Lexical(Stage[LexicalConfig]):
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_index": InvertedIndex,
         "_field_hashes": UInt64Array,
+        "_synonyms": tuple[tuple[Phrase, Phrase], ...],
     }
+    optional_state = frozenset({"_synonyms"})
 
     def __init__(self, config: LexicalConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._index = InvertedIndex()
         self._field_hashes: UInt64Array = np.zeros(0, np.uint64)
+        self._synonyms: tuple[tuple[Phrase, Phrase], ...] = ()
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         catalogue = dataset.catalogue
         catalogue.check_fields(self.config.fields, "fields")
         fitted = self.clone()
+        if self.config.synonyms:
+            field = f"{self.name}.synonyms"
+            fitted._synonyms = read_synonyms(self.config.synonyms, field)
         item_fields = self._item_fields(catalogue)
         builder = IndexBuilder(len(catalogue), len(item_fields))
         for number in np.flatnonzero(catalogue.alive).tolist():
@@ -194,6 +208,19 @@ class Lexical(Stage[LexicalConfig]):
         values = extend_live_words(updates, words, self._index)
         return updates.extended(catalogue, numbers, values, hashes)
 
+    @cached_property
+    def _synonym_table(self) -> SynonymTable | None:
+        return SynonymTable(self._synonyms, self._index.stemmers) if self._synonyms else None
+
+    @cached_property
+    def _stop_words(self) -> frozenset[str]:
+        return frozenset(
+            word
+            for text in self.config.stop_words
+            for token in tokenize(text)
+            for word in token.words
+        )
+
     def _languages(self, catalogue: Catalogue) -> tuple[str, ...]:
         if self.config.language == AUTO:
             return detect_languages(catalogue)
@@ -225,7 +252,13 @@ class Lexical(Stage[LexicalConfig]):
         view = self._view(queries)
         cache: _Cache = queries.cache[self.name]
         if text not in cache.matches:
-            slots = query_slots(view, text, is_fuzzy=self.config.fuzzy)
+            slots = query_slots(
+                view,
+                text,
+                is_fuzzy=self.config.fuzzy,
+                synonyms=self._synonym_table,
+                stop_words=self._stop_words,
+            )
             total = np.zeros(view.n_items, np.float32)
             for slot in slots:
                 items, scores = slot_scores(view, slot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from plait.data.array_types import BoolArray, Float32Array, Int32Array
 from plait.retrieval.inverted_index import has_digit
 from plait.retrieval.live_words import IndexView
 from plait.retrieval.stems import COMPOUNDING
+from plait.retrieval.synonyms import SynonymTable
 from plait.retrieval.tokens import Token, tokenize
 from plait.retrieval.units import unit_of_word
 
@@ -22,6 +23,7 @@ _MAX_ALTERNATIVES = 30
 _ONE_EDIT_LENGTH, _TWO_EDITS_LENGTH = 4, 7
 _MIN_PREFIX, _MIN_COMPOUND_PART, _MIN_OTHER_PART, _MIN_SPLIT_PART = 3, 4, 3, 2
 _SPLIT_WEIGHT, _COMPOUND_HEAD_WEIGHT, _COMPOUND_PART_WEIGHT = 0.9, 0.6, 0.4
+_SYNONYM_WEIGHT = 0.9
 _CORRECTION_WEIGHTS = {1: 0.8, 2: 0.6}
 _PREFIX_WEIGHT = 0.6
 _LINKS = ("s", "es", "n", "en", "er", "e")
@@ -61,19 +63,30 @@ class Slot:
     corrections: tuple[str, ...] = ()
 
 
-def query_slots(view: IndexView, text: str, *, is_fuzzy: bool) -> list[Slot]:
+def query_slots(
+    view: IndexView,
+    text: str,
+    *,
+    is_fuzzy: bool,
+    synonyms: SynonymTable | None = None,
+    stop_words: Collection[str] = (),
+) -> list[Slot]:
     """Read a query.
 
     Args:
         view: The items.
         text: What a person typed.
         is_fuzzy: Whether a word that no item has may stand for similar ones.
+        synonyms: Other terms that stand for words of the query; None: there are none.
+        stop_words: Folded words that are passed over if the query has any other.
 
     Returns:
         One slot for each distinct word, in order.
     """
     slots: dict[str, Slot] = {}
+    words: list[str] = []
     for token in tokenize(text):
+        words += token.words
         for word in token.words:
             if word not in slots and len(slots) < _MAX_SLOTS:
                 slots[word] = Slot(word)
@@ -83,10 +96,25 @@ def query_slots(view: IndexView, text: str, *, is_fuzzy: bool) -> list[Slot]:
         if view.count(joined) > 0:
             for word in (first, second):
                 slots[word].exact += _stems(view, joined)
-    unknown = [slot for word, slot in slots.items() if view.count(word) <= 0]
+    slots = {word: slot for word, slot in slots.items() if word not in stop_words} or slots
+    known = set() if synonyms is None else _add_synonyms(slots, words, synonyms)
+    unknown = [s for word, s in slots.items() if view.count(word) <= 0 and word not in known]
     for slot in unknown[:_MAX_CORRECTED] if is_fuzzy else ():
         _add_guesses(view, slot)
     return list(slots.values())
+
+
+def _add_synonyms(
+    slots: Mapping[str, Slot], words: Sequence[str], synonyms: SynonymTable
+) -> set[str]:
+    """Add the terms that stand for words of the query; the words that have any."""
+    known: set[str] = set()
+    for part, terms in synonyms.matches(words[:_MAX_SLOTS]):
+        for word in part:
+            if word in slots:
+                known.add(word)
+                slots[word].exact.append(Alternative(terms, _SYNONYM_WEIGHT / len(terms)))
+    return known
 
 
 def _stems(view: IndexView, word: str, weight: float = 1.0) -> list[Alternative]:
