@@ -34,7 +34,7 @@
 # | Surprise `Dataset.load_from_df(df, reader)` | `plait.Dataset.of(df)`; the rating is the value |
 # | Surprise `SVDpp().fit(trainset)`, `algo.test(pairs)` | `models.SVDpp().fit(train).scores(pairs)`, column `rating` |
 # | Surprise `top_n[user] = [(item, estimate), ...]` | `plait.score({"theirs": top_n}, test)` |
-# | Surprise `GridSearchCV` | `plait.grid` |
+# | Surprise `GridSearchCV(SVDpp, grid, measures=["rmse"])` | `plait.grid(models.SVDpp, grid, train, validation, metric="rmse")` |
 # | RecTools, Surprise `cross_validate` | `workspace.evaluate("time", recipes, windows=3)`, or a loop over `data.split_random(0.2, seed=...)` |
 #
 # What differs: ids are external ids everywhere, in and out. Lists are frames. A fitted model is another object than the model.

@@ -50,6 +50,20 @@ def test_a_function_of_lists_and_validation_can_be_minimised(parts):
     assert result.best_trial.value == result.frame["mean_rank"].min()
 
 
+def test_the_smallest_error_of_predicted_ratings_is_best():
+    rows = [(f"u{n % 12}", f"i{n // 12}", 1 + (n + n // 12) % 2 * 4) for n in range(120)]
+    users, items, stars = zip(*rows, strict=True)
+    train, validation = plait.Dataset.from_arrays(users, items, values=stars).split_random(0.2)
+    space = {"factors": [1, 4], "iterations": [30], "burn_in": [5]}
+    result = plait.grid(models.SVDpp, space, train, validation, metric="rmse")
+    assert result.best_trial.value == result.frame["rmse"].min()
+    frame = validation.to_frame()
+    errors = result.best_fitted.scores(frame)["rating"] - frame["value"]
+    assert result.best_trial.value == pytest.approx(errors.pow(2).mean() ** 0.5)
+    mean = plait.grid(models.SVDpp, space, train, validation, metric="mae")
+    assert mean.frame["mae"].min() < result.frame["rmse"].min()
+
+
 def test_trials_without_a_number_are_never_best(parts):
     def at_step(values):
         rows = iter(values)
@@ -185,6 +199,9 @@ def test_scores_of_a_recipe_are_those_of_lists_by_its_rule_of_seen_items(rule, s
         ({"metric": "beauty@10"}, InputError, "metric"),
         ({"metric": "ndcg@0"}, InputError, "metric"),
         ({"metric": 5}, InputError, "metric"),
+        ({"metric": "rmse"}, InputError, "metric"),
+        ({"model": RECIPE, "space": {"linear.l2": [1.0]}, "metric": "mae"}, InputError, "metric"),
+        ({"model": models.SVDpp, "space": None, "metric": "mae"}, InputError, "validation"),
         ({"k": 0}, InputError, "k"),
         ({"seed": None}, InputError, "seed"),
         ({"space": None}, InputError, "space"),

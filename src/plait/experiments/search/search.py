@@ -15,6 +15,7 @@ from plait.experiments.models.estimator import Estimator
 from plait.experiments.models.fit_options import reported_progress
 from plait.experiments.models.fitted_model import FittedModel
 from plait.experiments.search.search_task import (
+    RATING_ERRORS,
     ListMetric,
     Objective,
     Searched,
@@ -135,8 +136,9 @@ def grid(
         space: Values by setting; settings of a recipe are named "stage.setting".
         train: The data that each trial is fitted on.
         validation: The data that it is measured on; networks stop early by them, too.
-        metric: A metric of `plait.score` with its cut-off, or a function of the lists (user, item,
-            rank, score) and `validation` that returns a number.
+        metric: A metric of `plait.score` with its cut-off; "rmse" or "mae" of predicted ratings,
+            the smallest being best; or a function of the lists (user, item, rank, score) and
+            `validation` that returns a number.
         minimize: Whether smaller values are better.
         k: The length of the lists that a function gets.
         seen: As for `recommend`; with "remove" seen items are no targets either.
@@ -160,7 +162,7 @@ def grid(
         >>> plait.grid(models.EASE, {"l2": [1.0, 9.0]}, train, validation).frame.columns
         ['trial', 'l2', 'ndcg@10', 'seconds']
     """
-    objective = Objective(metric, minimize, k, seen)
+    objective = Objective(metric, minimize or metric in RATING_ERRORS, k, seen)
     task = SearchTask.of(model, train, validation, objective, seed, storage)
     combinations = _combinations(task, space)
     with reported_progress(progress) as report:
@@ -219,7 +221,7 @@ def search(
         2
     """
     trials = whole_number(trials, "trials", least=1, greatest=_MAX_TRIALS)
-    objective = Objective(metric, minimize, k, seen)
+    objective = Objective(metric, minimize or metric in RATING_ERRORS, k, seen)
     task = SearchTask.of(model, train, validation, objective, seed, storage)
     domains = _domains(task.model, space)
     with reported_progress(progress) as report:

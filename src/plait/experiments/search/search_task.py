@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from plait.data import dataset as arrays
 from plait.errors import InputError
 from plait.evaluation.results.evaluation_log import recipe_hash
@@ -29,9 +31,11 @@ from plait.pipeline.search_space import (
     recipe_search_space,
     search_space,
 )
+from plait.pipeline.stage import RatingPredictor, Stage
 from plait.utils.number_arguments import whole_number
 
 __all__ = [
+    "RATING_ERRORS",
     "ListMetric",
     "Objective",
     "SearchTask",
@@ -43,8 +47,12 @@ __all__ = [
 ]
 
 ListMetric = str | Callable[[Any, Any], float]
-"""A metric of `plait.score` with its cut-off, such as "ndcg@10", or a function of the lists (a
-frame of user, item, rank and score) and the validation data that returns a number."""
+"""A metric of `plait.score` with its cut-off, such as "ndcg@10"; "rmse" or "mae" of predicted
+ratings; or a function of the lists (a frame of user, item, rank and score) and the validation data
+that returns a number."""
+
+RATING_ERRORS = ("rmse", "mae")
+"""Metrics of predicted ratings; the smallest is the best."""
 
 Searched = type[Estimator] | Estimator | RecipeLike
 """What is searched: a class of `plait.models`, a model with settings of its own, or a recipe."""
@@ -75,16 +83,18 @@ class Objective:
             message = f"seen is {self.seen!r}, expected 'remove' or 'keep'"
             raise InputError(message, field="seen")
         metric: Any = self.metric
-        if isinstance(metric, str):
+        if isinstance(metric, str) and metric not in RATING_ERRORS:
             name, _, cutoff = metric.rpartition("@")
             if name not in METRIC_NAMES or not cutoff.isdecimal() or int(cutoff) < 1:
                 known = ", ".join(METRIC_NAMES)
-                hint = f"name one of {known} with a cut-off: ndcg@10"
+                hint = (
+                    f"name one of {known} with a cut-off: ndcg@10; or {' or '.join(RATING_ERRORS)}"
+                )
                 message = f"no metric {metric!r}"
                 if metric in METRIC_NAMES:
                     message, hint = f"metric {metric!r} has no cut-off", f"such as '{metric}@10'"
                 raise InputError(message, hint=hint, field="metric")
-        elif not callable(metric):
+        elif not isinstance(metric, str) and not callable(metric):
             message = f"metric is {metric!r}, expected a name such as 'ndcg@10' or a function"
             raise InputError(message, field="metric")
 
@@ -112,13 +122,16 @@ class Objective:
             InputError: If a function returns no number.
         """
         users = Dataset.from_snapshot(validation)
-        if isinstance(self.metric, str):
+        result: Any
+        if self.metric in RATING_ERRORS:
+            result = _rating_error(fitted, users, self.name)
+        elif isinstance(self.metric, str):
             name, _, cutoff = self.metric.rpartition("@")
             k = int(cutoff)
             past = train if self.seen == "remove" else None
             lists = {"trial": fitted.recommend(users, k, seen=self.seen)}
             table = score(lists, validation, k=k, metrics=name, seen=past)
-            result: Any = table.rows["trial"].values[self.metric].mean()
+            result = table.rows["trial"].values[self.metric].mean()
         else:
             result = self.metric(fitted.recommend(users, self.k, seen=self.seen), validation)
         try:
@@ -127,6 +140,29 @@ class Objective:
             message = f"{self.name} returned {result!r}, expected a number"
             raise InputError(message, field="metric") from problem
         return value if math.isfinite(value) else None
+
+
+def _rating_error(fitted: FittedModel[Any], validation: Dataset, metric: str) -> float:
+    """The error of the predicted ratings of pairs with a value; NaN if none is predicted."""
+    frame = validation.to_frame()
+    errors = (fitted.scores(frame)["rating"] - frame["value"]).drop_nulls().drop_nans().to_numpy()
+    if not len(errors):
+        return math.nan
+    return float(np.sqrt(np.mean(errors**2)) if metric == "rmse" else np.mean(np.abs(errors)))
+
+
+def _check_ratings(model: Estimator, validation: arrays.Dataset, metric: str) -> None:
+    """Check that a model predicts ratings, and that there are ratings to compare with."""
+    if isinstance(model, FromRecipe) or not _predicts_ratings(model.stage()):
+        hint = "SVDpp predicts ratings; lists are measured by ndcg@10"
+        raise InputError(f"{model!r} predicts no ratings for {metric}", hint=hint, field="metric")
+    if np.isnan(validation.interactions.values).all():
+        message = f"no interaction of validation has a value to compare with, as {metric} needs"
+        raise InputError(message, hint="name a column rating or value", field="validation")
+
+
+def _predicts_ratings(stage: Stage) -> bool:
+    return isinstance(stage, RatingPredictor) and stage.can_predict_ratings
 
 
 @dataclass(eq=False)
@@ -172,8 +208,8 @@ class SearchTask:
             storage: The folder of finished trials.
 
         Raises:
-            InputError: If `searched` is no model, the data are no data sets, or the validation data
-                are empty.
+            InputError: If `searched` is no model, the data are no data sets, the validation data
+                are empty, or there are no ratings to measure.
         """
         model = _as_model(searched)
         check_dataset(train, "train")
@@ -181,6 +217,8 @@ class SearchTask:
         seed = whole_number(seed, "seed", least=0)
         if not len(validation.interactions):
             raise InputError("validation has no interaction to measure by", field="validation")
+        if objective.metric in RATING_ERRORS:
+            _check_ratings(model, validation, objective.name)
         if isinstance(model, FromRecipe):
             description: dict[str, Any] = {"recipe": recipe_hash(model.source)}
         else:
