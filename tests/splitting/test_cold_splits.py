@@ -1,11 +1,14 @@
 """Tests of the splits that make items or users new."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from plait.errors import ProtocolError
 from plait.splitting.cold_items import cold_items
 from plait.splitting.cold_users import cold_users
+from plait.splitting.splits import leave_one_out
 from tests.dataset_fixtures import random_rows, world
 
 DATA = world(random_rows(users=60, events=900))
@@ -49,6 +52,16 @@ def test_validation_knows_nothing_of_the_cold_items_of_the_test():
         assert not test.cold[part.interactions.items].any()
     assert not test.cold[validation.targets.values].any()
     assert validation.cold[validation.targets.values].any()
+
+
+@pytest.mark.parametrize("fold", ["test", "validation"])
+@pytest.mark.parametrize("make_split", [cold_items, partial(leave_one_out, refit=True)])
+def test_no_target_is_in_the_training_data(make_split, fold):
+    split = make_split(DATA, fold, "remove")
+    targets = split.users[split.targets.rows], split.targets.values
+    events = split.train.interactions
+    in_training = set(zip(events.users.tolist(), events.items.tolist(), strict=True))
+    assert not in_training & set(zip(*(part.tolist() for part in targets), strict=True))
 
 
 def test_cold_items_do_not_depend_on_the_numbering():

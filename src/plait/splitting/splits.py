@@ -146,7 +146,8 @@ def leave_one_out(
         event_weights: weights of the histories by event type.
         max_queries: how many queries are drawn; 0: all.
         seed: seeds the draw.
-        refit: for the test fold, train on everything before the last target event.
+        refit: for the test fold, train on everything before the last target event; the validation
+            fold, whose targets are earlier, never does.
 
     Returns:
         The split.
@@ -156,7 +157,7 @@ def leave_one_out(
     users, previous, last = _last_two_events(dataset, target_events)
     starts = np.searchsorted(interactions.users, np.arange(dataset.n_users + 1))
     train_stops = np.full(dataset.n_users, len(interactions), np.int64)
-    train_stops[users] = last if refit else previous
+    train_stops[users] = last if refit and fold == "test" else previous
     train = dataset.keep(np.arange(len(interactions)) < train_stops[interactions.users])
     targets = last if fold == "test" else previous
     is_target = np.ones(len(targets), np.bool_)
