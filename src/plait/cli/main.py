@@ -22,6 +22,7 @@ from plait.cli.recipe import app as recipe_app
 from plait.cli.recommend import recommend
 from plait.cli.schema import schema
 from plait.cli.search import search
+from plait.cli.search_report import search_report
 from plait.cli.serve import serve
 from plait.cli.similar import similar
 from plait.cli.tune import tune
@@ -51,6 +52,7 @@ COMMANDS = (
     tune,
     recommend,
     search,
+    search_report,
     similar,
     merge,
     serve,

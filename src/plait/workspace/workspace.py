@@ -9,7 +9,7 @@ from itertools import starmap
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plait.errors import BundleError, StorageError
+from plait.errors import BundleError, InputError, StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.eventlog.snapshot import snapshot
@@ -18,7 +18,7 @@ from plait.ingest.importer import Importer
 from plait.pipeline.bundle_store import BundleStore, bundle_age
 from plait.pipeline.fit_context import Progress
 from plait.pipeline.pipeline import OnStageTimed
-from plait.pipeline.recipe import RecipeLike
+from plait.pipeline.recipe import RecipeLike, recipe_from
 from plait.privacy.consent import ConsentPolicy, has_consented
 from plait.privacy.erasure_hashes import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
     from plait.experiments.data.dataset import Dataset
+    from plait.workspace.search_report import SearchReport
 
 __all__ = ["Workspace"]
 
@@ -240,6 +241,25 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             seed=seed,
             progress=progress or ignore,
         )
+
+    def search_report(self, *, k: int = 20) -> SearchReport:
+        """Summarise the recorded searches: those in vain, and synonyms that they suggest.
+
+        Searches are recorded under the setting `impressions`.
+
+        Args:
+            k: The most entries of each list.
+
+        Raises:
+            InputError: If k is below 1.
+        """
+        from plait.workspace.search_report import search_report
+
+        if k < 1:
+            raise InputError(f"k is {k}, expected 1 or more", field="k")
+        self.chains.rows.flush()
+        weights = recipe_from("search").event_weights
+        return search_report(self._log, snapshot(self._log).weighted(weights), k)
 
     def tune(
         self,
