@@ -50,9 +50,58 @@ def test_weights_with_order_are_the_ridge_regression_of_ordered_pairs(make):
     assert weights(stage, dataset) == pytest.approx(np.maximum(regression, 0), abs=1e-5)
 
 
-def test_order_aware_model_predicts_the_next_item():
+def steps_by_loops(dataset, config):
+    """Histories and targets of every step, computed one basket at a time."""
+    log = dataset.interactions
+    baskets_by_user = {}
+    for user, item, time in zip(log.users, log.items, log.times, strict=True):
+        baskets_by_user.setdefault(user, {}).setdefault(time, set()).add(item)
+    histories, targets = [], []
+    for by_time in baskets_by_user.values():
+        baskets = [by_time[time] for time in sorted(by_time)]
+        frequency = {item: sum(item in basket for basket in baskets) for item in range(99)}
+        for share, ordered in ((1.0, baskets), (config.backward, baskets[::-1])):
+            for step in range(1, len(ordered)):
+                scale = np.sqrt(share * len(ordered[step]) ** -config.basket_norm)
+                history, target = np.zeros((2, dataset.n_items))
+                for age, basket in enumerate(ordered[:step][::-1][: config.max_baskets]):
+                    history[list(basket)] += scale * config.basket_decay**age
+                for distance, basket in enumerate(ordered[step : step + config.steps_ahead]):
+                    for item in basket:
+                        repetition = np.log2(1 + frequency[item]) / frequency[item]
+                        target[item] += scale * config.step_discount**distance * repetition
+                histories.append(history)
+                targets.append(target)
+    return np.array(histories), np.array(targets)
+
+
+@pytest.mark.parametrize("make", [clock, market, weekly_repeats])
+def test_weights_of_steps_are_the_ridge_regression_of_what_comes_next(make):
+    dataset = make()
+    stage = linear(dataset, regression="steps", max_baskets=3, steps_ahead=3)
+    histories, targets = steps_by_loops(dataset, stage.config)
+    gram = histories.T @ histories + L2 * np.eye(dataset.n_items)
+    regression = np.linalg.solve(gram, histories.T @ targets)
+    assert weights(stage, dataset) == pytest.approx(np.maximum(regression, 0), abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_long_histories_are_predicted_by_steps(method):
     dataset = clock()
-    stage = linear(dataset)
+    events = len(dataset.interactions) / dataset.n_users
+    settings = {"method": method, "auto_steps_events": events}
+    expected = weights(linear(dataset, regression="steps", method=method), dataset)
+    assert weights(linear(dataset, **settings), dataset) == pytest.approx(expected)
+    pairs = weights(linear(dataset, regression="pairs", method=method), dataset)
+    settings["auto_steps_events"] = events + 1
+    assert weights(linear(dataset, **settings), dataset) == pytest.approx(pairs)
+    assert np.abs(pairs - expected).max() > 0.01
+
+
+@pytest.mark.parametrize("regression", ["pairs", "steps"])
+def test_order_aware_model_predicts_the_next_item(regression):
+    dataset = clock()
+    stage = linear(dataset, regression=regression)
     lists = listed(stage.retrieve(ask(dataset.catalogue, ["hour-3"]), 1), dataset.catalogue)
     assert lists == [["hour-4"]]
 

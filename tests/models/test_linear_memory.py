@@ -9,7 +9,13 @@ from scipy import sparse
 from plait.errors import InputError
 from plait.eventlog.dataset_builder import from_arrays
 from plait.features.interactions import interaction_matrix
-from plait.models.item_item.linear import Linear, LinearConfig, dense_needs, sparse_needs
+from plait.models.item_item.linear import (
+    Linear,
+    LinearConfig,
+    dense_needs,
+    sparse_needs,
+    step_needs,
+)
 from plait.training.memory_budget import available_bytes, require_memory, total_bytes
 
 
@@ -53,9 +59,9 @@ def test_dense_fit_beyond_free_memory_is_refused_before_the_start():
 def test_estimate_of_a_dense_fit_is_near_its_peak(each, order_aware, content_smoothing, limit):
     dataset = crowd(1500, each, 250)
     config = LinearConfig(order_aware=order_aware, content_smoothing=content_smoothing)
-    estimate = sum(dense_needs(interaction_matrix(dataset), config).values())
+    needs = dense_needs(interaction_matrix(dataset), config) | step_needs(dataset, config)
     peak = peak_of(config, dataset)
-    assert 0.9 * peak < estimate < limit * peak
+    assert 0.9 * peak < sum(needs.values()) < limit * peak
 
 
 def test_auto_is_sparse_if_half_of_the_memory_is_not_enough(monkeypatch):

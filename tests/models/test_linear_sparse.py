@@ -36,8 +36,8 @@ def test_sparse_equals_dense_if_all_items_co_occur():
         for day, item in enumerate(random.permutation(6)[:4])
     ]
     dataset = make_dataset(events)
-    for order_aware in (True, False):
-        settings = {"order_aware": order_aware, "backward": 1.0}
+    for regression, order_aware in (("pairs", True), ("steps", True), ("pairs", False)):
+        settings = {"order_aware": order_aware, "regression": regression, "backward": 1.0}
         dense = weights(linear(dataset, method="dense", **settings), dataset)
         sparse_weights = weights(linear(dataset, method="sparse", **settings), dataset)
         assert sparse_weights == pytest.approx(dense, abs=1e-4)

@@ -23,7 +23,7 @@ from plait.features.sparse_topk import filter_entries, rows_of
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["CooccurrenceCounts", "PairConfig", "cooccurrence_matrix"]
+__all__ = ["CooccurrenceCounts", "PairConfig", "cooccurrence_matrix", "user_baskets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,38 @@ def _weighted_baskets(
     Both are divided by the size of the basket, the first also by the length of the history. An item
     has the weights of its events, or weighs less in each basket, the more baskets hold it.
     """
+    baskets, users = _baskets(dataset, use_weights)
+    sizes = np.maximum(np.diff(baskets.indptr), 1).astype(np.float32)
+    scaled = _scale_rows(baskets, sizes**-config.basket_norm)
+    if not use_weights:
+        scaled.data *= _repetition_weights(scaled, users)
+    weights = np.ones(len(users), np.float32)
+    if config.damp_long_histories:
+        lengths = np.bincount(dataset.interactions.users, minlength=dataset.n_users)
+        weights = (1 / np.log1p(lengths[users])).astype(np.float32)
+    return _scale_rows(scaled, weights), scaled, users
+
+
+def user_baskets(
+    dataset: Dataset,
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Int64Array]:
+    """Read the baskets of all users: what one user chose at one time.
+
+    Args:
+        dataset: The data set.
+
+    Returns:
+        float32 CSR [n_baskets, n_items] of ones, by user and time; the same with less for an item,
+        the more baskets of the user hold it; and the user of each basket, int64 [n_baskets].
+    """
+    baskets, users = _baskets(dataset, use_weights=False)
+    repetitions = baskets.copy()
+    repetitions.data *= _repetition_weights(baskets, users)
+    return baskets, repetitions, users
+
+
+def _baskets(dataset: Dataset, use_weights: bool) -> tuple[sparse.csr_matrix, Int64Array]:
+    """The items of every basket, float32 CSR [n_baskets, n_items], and its user."""
     interactions = dataset.interactions
     is_new = np.ones(len(interactions), np.bool_)
     is_new[1:] = (interactions.users[1:] != interactions.users[:-1]) | (
@@ -188,16 +220,7 @@ def _weighted_baskets(
     baskets = sparse.csr_matrix((entries, (rows, interactions.items)), shape=shape)
     if not use_weights:
         baskets.data[:] = 1
-    users = interactions.users[is_new].astype(np.int64)
-    sizes = np.maximum(np.diff(baskets.indptr), 1).astype(np.float32)
-    scaled = _scale_rows(baskets, sizes**-config.basket_norm)
-    if not use_weights:
-        scaled.data *= _repetition_weights(scaled, users)
-    weights = np.ones(len(users), np.float32)
-    if config.damp_long_histories:
-        lengths = np.bincount(interactions.users, minlength=dataset.n_users)
-        weights = (1 / np.log1p(lengths[users])).astype(np.float32)
-    return _scale_rows(scaled, weights), scaled, users
+    return baskets, interactions.users[is_new].astype(np.int64)
 
 
 def _popularity(dataset: Dataset) -> Float32Array:

@@ -2,8 +2,10 @@
 
 With `order_aware`, the ridge regression of EASE predicts ordered, distance-aware pairs
 (`plait.models.item_item.cooccurrence_counts`) instead of plain ones, after SLIST
-(Choi et al., WWW 2021): (X'X + l2 I)^-1 C. Without, it is EASE, diagonal zero. Both drop negative
-weights and keep only the largest positive entries of each row.
+(Choi et al., WWW 2021): (X'X + l2 I)^-1 C. Where users have many events it predicts the next
+baskets Y from the weighted sum F of those before, at every step of every history
+(`plait.models.item_item.history_steps`): (F'F + l2 I)^-1 F'Y. Without `order_aware` it is EASE,
+diagonal zero. All drop negative weights and keep only the largest positive entries of each row.
 
 `method` sets how the regression is solved. "dense" inverts: at most three float32 matrices of n
 items squared, beside 8 bytes for every pair of items that share a user; beyond `max_dense_items`
@@ -31,6 +33,7 @@ from plait.features.interactions import interaction_matrix, mean_co_items
 from plait.features.sparse_topk import row_topk
 from plait.models.item_item.base import ItemItem, ItemItemConfig
 from plait.models.item_item.cooccurrence_counts import cooccurrence_matrix
+from plait.models.item_item.history_steps import HistorySteps
 from plait.models.item_item.largest_entries import densify_if_full, topk_bytes
 from plait.models.item_item.sparse_ridge import (
     GRAM_ROW_ENTRIES,
@@ -42,9 +45,19 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.training.memory_budget import SHARE, available_bytes, require_memory, total_bytes
 
-__all__ = ["Linear", "LinearConfig", "dense_needs", "regularized_inverse", "sparse_needs"]
+__all__ = [
+    "Linear",
+    "LinearConfig",
+    "dense_needs",
+    "predicts_steps",
+    "regularized_inverse",
+    "sparse_needs",
+    "step_needs",
+]
 
 _BLOCK = 1024
+
+_STEPS_HINT = 'set regression = "pairs"'
 
 _SPARSE_OVERHEAD = 64 * 2**20
 """Bytes that "sparse" takes for any number of items."""
@@ -65,6 +78,16 @@ class LinearConfig(ItemItemConfig):
     order_aware: bool = tunable(True, Choice((True, False)))
     """Predict ordered pairs; false: EASE, without its negative weights and with the `top_k` largest
     of each row only."""
+    regression: Literal["auto", "pairs", "steps"] = "auto"
+    """What is predicted where `order_aware` is true: "pairs", the items around each item; "steps",
+    the next baskets from all baskets before; "auto": steps if users have many events."""
+    auto_steps_events: float = bounded_field(80.0, Limit(least=0))
+    """From how many events a user on average "auto" predicts steps: in short histories there are
+    few, and pairs in any order say more."""
+    steps_ahead: int = tunable(5, Range(1, 20, log=True), Limit(least=1))
+    """How many of the next baskets "steps" predicts."""
+    step_discount: float = tunable(0.4, Range(0.1, 1.0), Limit(least=0, most=1))
+    """The weight of one of them, relative to the one before it."""
     method: Literal["auto", "dense", "sparse"] = "auto"
     """How the regression is solved: "dense" inverts, "sparse" solves many small systems; "auto":
     dense up to `auto_dense_items` if half of the machine's memory is enough."""
@@ -117,24 +140,44 @@ class Linear(ItemItem[LinearConfig]):
         hints = {
             "method": f"remove `{self.name}` from the recipe: none of its settings saves memory",
             "content_smoothing": "set content_smoothing to 0",
+            "max_baskets": _STEPS_HINT,
         }
-        needs = sparse_needs(interactions, self.config)
+        needs = sparse_needs(interactions, self.config) | step_needs(dataset, self.config)
         require_memory(needs, f"fitting `{self.name}`", hints=hints)
         ridge = SparseRidgeConfig(
             self.config.l2, self.config.max_predictors, self.config.order_aware, self.name
         )
-        return sparse_ridge(dataset, self.config, ridge)
+        return sparse_ridge(dataset, self.config, ridge, steps=self._steps(dataset))
+
+    def _steps(self, dataset: Dataset) -> HistorySteps | None:
+        """What is predicted from histories; None where pairs are."""
+        config = self.config
+        if not predicts_steps(dataset, config):
+            return None
+        discount = config.step_discount
+        return HistorySteps.of(dataset, config, ahead=config.steps_ahead, discount=discount)
 
     def _dense_weights(
         self, dataset: Dataset, interactions: sparse.csr_matrix, items: Int64Array
     ) -> Float32Array:
         """The weights among some items, float32 [m, m], from their interactions [users, m]."""
-        needs = dense_needs(interactions, self.config)
+        needs = dense_needs(interactions, self.config) | step_needs(dataset, self.config)
         affordable = int(
             len(items) * (SHARE * available_bytes() / max(sum(needs.values()), 1)) ** 0.5
         )
         hint = f'set method = "sparse", or max_dense_items below {affordable}'
-        require_memory(needs, f"fitting `{self.name}`", hints={"max_dense_items": hint})
+        require_memory(
+            needs,
+            f"fitting `{self.name}`",
+            hints={"max_dense_items": hint, "max_baskets": _STEPS_HINT},
+        )
+        steps = self._steps(dataset)
+        if steps is not None:
+            histories = steps.histories[:, items]
+            inverse = regularized_inverse(histories, self.config.l2, self.name)
+            pairs = (histories.T @ steps.targets[:, items]).tocsr()
+            pairs.sort_indices()
+            return _multiply_symmetric(inverse, pairs)
         weights = regularized_inverse(interactions, self.config.l2, self.name)
         if self.config.order_aware:
             pairs = cooccurrence_matrix(dataset, self.config)[items][:, items]
@@ -142,6 +185,34 @@ class Linear(ItemItem[LinearConfig]):
         weights /= -np.diag(weights).copy()
         np.fill_diagonal(weights, 0)
         return weights
+
+
+def predicts_steps(dataset: Dataset, config: LinearConfig) -> bool:
+    """Tell whether the regression predicts the steps of histories.
+
+    Args:
+        dataset: the data set.
+        config: the settings.
+    """
+    if not config.order_aware or config.regression == "pairs":
+        return False
+    is_long = len(dataset.interactions) >= config.auto_steps_events * max(1, dataset.n_users)
+    return is_long or config.regression == "steps"
+
+
+def step_needs(dataset: Dataset, config: LinearConfig) -> dict[str, int]:
+    """Estimate the memory of the steps of histories.
+
+    Args:
+        dataset: the data set.
+        config: the settings.
+
+    Returns:
+        Bytes by the setting that they depend on; none where no steps are predicted.
+    """
+    if not predicts_steps(dataset, config):
+        return {}
+    return {"max_baskets": HistorySteps.needed_bytes(dataset, config, ahead=config.steps_ahead)}
 
 
 def dense_needs(interactions: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:

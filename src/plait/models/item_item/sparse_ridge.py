@@ -8,6 +8,7 @@ Memory and time grow with the number of items, not with its square; events are r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from plait.features.blockwise_matrices import blocks, gram_top_entries, map_bloc
 from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts, PairConfig
+from plait.models.item_item.history_steps import HistorySteps
 
 __all__ = ["GRAM_ROW_ENTRIES", "SparseRidgeConfig", "singular_matrix", "sparse_ridge"]
 
@@ -48,7 +50,12 @@ class SparseRidgeConfig(NamedTuple):
 
 
 def sparse_ridge(
-    dataset: Dataset, pair_config: PairConfig, config: SparseRidgeConfig, *, threads: int = 2
+    dataset: Dataset,
+    pair_config: PairConfig,
+    config: SparseRidgeConfig,
+    *,
+    steps: HistorySteps | None = None,
+    threads: int = 2,
 ) -> sparse.csr_matrix:
     """Fit a ridge regression for each item.
 
@@ -56,6 +63,7 @@ def sparse_ridge(
         dataset: the data set.
         pair_config: how ordered pairs are counted.
         config: the settings of the regressions.
+        steps: what to predict from histories; None: pairs.
         threads: the number of threads, on which the result does not depend.
 
     Returns:
@@ -64,11 +72,13 @@ def sparse_ridge(
     Raises:
         PlaitError: if a matrix is singular, because `l2` is too small.
     """
-    gram = gram_top_entries(interaction_matrix(dataset), GRAM_ROW_ENTRIES, threads=threads)
-    if config.order_aware:
+    rows = interaction_matrix(dataset) if steps is None else steps.histories
+    gram = gram_top_entries(rows, GRAM_ROW_ENTRIES, threads=threads)
+    target_rows: Callable[[slice], sparse.csr_matrix] = gram.__getitem__
+    if steps is not None:
+        target_rows = steps.target_rows
+    elif config.order_aware:
         target_rows = CooccurrenceCounts.of(dataset, pair_config).transposed.rows
-    else:
-        target_rows = gram.__getitem__
     regressions = _Regressions.of(gram, dataset.catalogue.tiebreak, config)
 
     def solve(block: slice) -> sparse.csr_matrix:
