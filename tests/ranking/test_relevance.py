@@ -69,6 +69,14 @@ def test_judgements_teach_which_word_counts(home):
     assert all(item.endswith("mug") for item in best)
 
 
+def test_odd_queries_are_answered(home):
+    texts = ("zzzzqqq", "a", "!!!", "🙂", "pink " * 300, "\u0645\u062c", "mug'; DROP TABLE items")
+    with plait.open(home) as shop:
+        answers = [shop.search(text, k=3) for text in texts]
+    assert not any(answer.degraded for answer in answers)
+    assert all(np.isfinite(item.score) for answer in answers for item in answer.items)
+
+
 def test_evaluation_uses_trees_that_have_not_seen_the_query(home):
     with plait.open(home) as shop:
         report = shop.evaluate_judgements(judgements(), "rerank")
