@@ -107,8 +107,10 @@ class Linear(ItemItem[LinearConfig]):
     Config = LinearConfig
     test_variants = (
         {"order_aware": False},
+        {"regression": "steps"},
         {"method": "dense", "max_dense_items": 10},
         {"method": "sparse", "max_predictors": 4},
+        {"method": "sparse", "max_predictors": 4, "regression": "steps"},
         {"content_smoothing": 0.5, "content": {"min_df": 1}},
     )
 
