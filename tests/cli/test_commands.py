@@ -222,7 +222,7 @@ def test_ingest_interrupted_keeps_what_was_stored(tmp_path):
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         with suppress(BrokenPipeError), events.open("wb", buffering=0) as out:
             out.write(b"user,item,time\n")
-            for _ in range(60):  # a pipe holds little: with the last the first blocks are stored
+            for _ in range(120):  # a pipe holds little: with the last the first blocks are stored
                 out.write(rows)
             process.send_signal(signal.SIGINT)
             for _ in range(400):  # until the reader has closed the pipe

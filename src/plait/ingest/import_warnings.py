@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 import polars as pl
 
 from plait.ingest.column_synonyms import normalized_name
-from plait.ingest.event_type_spelling import misspelt, similar_name
+from plait.ingest.event_type_spelling import USUAL_EVENT_TYPES, misspelt, similar_name
 from plait.ingest.guest_words import is_guest_word, is_number
 from plait.ingest.id_warnings import odd_ids
 from plait.ingest.source_notes import ImportNote
@@ -142,7 +142,9 @@ def _odd_event_types(source: SummaryCollector, known: Collection[str]) -> Iterat
         message = f"there are {len(source.kinds):,} event types: is another column the event type?"
         yield ImportNote("many-kinds", column, message, len(source.kinds))
         return
-    frequent = source.kinds.most_common()
+    frequent = sorted(  # of equally frequent names the usual ones first
+        source.kinds.items(), key=lambda kind: (-kind[1], kind[0] not in USUAL_EVENT_TYPES)
+    )
     ranks = {name: rank for rank, (name, _) in enumerate(frequent)}
     names = [*known, *(name for name, _ in frequent if name not in known)]
     for name, meant in misspelt(source.kinds, names).items():
