@@ -10,6 +10,7 @@ from plait.pipeline.search_space import get_setting, search_space
 NOT_SEARCHED = {
     "given": "it looks scores up",
     "lexical": "it scores queries with text, and no protocol has such queries",
+    "relevance": "how many trees there are follows from queries that were held out",
     "rules": "rules follow from the business, not from accuracy",
     "explain": "it computes no score",
 }
