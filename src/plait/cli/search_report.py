@@ -42,15 +42,18 @@ def _lines(report: SearchReport) -> Iterator[str]:
         f"{report.searches:,} searches, {report.queries:,} queries; after "
         f"{report.click_through:.1%} of those with results an item was clicked"
     )
-    yield "without results:" if report.without_results else "without results: none"
-    for row in report.without_results:
-        yield f"  {row.searches:>6}  {row.query}"
-    yield "low click-through:" if report.low_click_through else "low click-through: none"
-    for row in report.low_click_through:
-        yield f"  {row.searches:>6}  {row.clicked:>6} clicked  {row.query}"
-    yield "worded anew:" if report.reformulated else "worded anew: none"
-    for pair in report.reformulated:
-        yield f"  {pair.persons:>6}  {pair.clicked:>6} clicked  {pair.query} -> {pair.next_query}"
-    yield "synonyms to review:" if report.synonyms else "synonyms to review: none"
-    for line in report.synonyms:
-        yield f"  {line}"
+    sections = {
+        "without results": [f"{row.searches:>6}  {row.query}" for row in report.without_results],
+        "low click-through": [
+            f"{row.searches:>6}  {row.clicked:>6} clicked  {row.query}"
+            for row in report.low_click_through
+        ],
+        "worded anew": [
+            f"{pair.persons:>6}  {pair.clicked:>6} clicked  {pair.query} -> {pair.next_query}"
+            for pair in report.reformulated
+        ],
+        "synonyms to review": list(report.synonyms),
+    }
+    for title, lines in sections.items():
+        yield f"{title}:" if lines else f"{title}: none"
+        yield from (f"  {line}" for line in lines)

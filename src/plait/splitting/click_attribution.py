@@ -49,7 +49,7 @@ class ImpressionItems:
         times: int64 [M], microseconds, when the item was shown.
         versions: int64 [M], the offset of the last event that the response knew of.
         naming: int64 [R], ascending offsets of events that name a request.
-        named: int64 [R], the number of the response that each of them names, or `OTHER`.
+        named: int64 [R], the number of the response that each of them names, or `UNKNOWN_RESPONSE`.
     """
 
     answers: Int64Array
@@ -70,10 +70,10 @@ def with_impressions(
     """Add an interaction of the type `ANSWERS` for every item shown.
 
     A target event with any value but 0 is a click: on the item of the response that it names, for
-    any user, or else on the last time that the item was shown to its user within `PATIENCE`. A
-    response counts as no later than any event that names it, because clocks of events may run
-    behind; otherwise its history would include its own clicks. Items shown after the last event are
-    left out: they could not have been clicked.
+    any user, or else on the last time that the item was shown to its user within
+    `ATTRIBUTION_WINDOW`. A response counts as no later than any event that names it, because clocks
+    of events may run behind; otherwise its history would include its own clicks. Items shown after
+    the last event are left out: they could not have been clicked.
 
     Args:
         dataset: the data set.
@@ -144,7 +144,7 @@ def _match_clicks(
     """When each impression was first clicked (or `_NEVER`) and was shown, int64 [M] each."""
     positions = np.searchsorted(impressions.naming, interactions.offsets)
     has_name = np.append(impressions.naming, -1)[positions] == interactions.offsets
-    # The response that each event names, `OTHER` or `_UNNAMED`.
+    # The response that each event names, `UNKNOWN_RESPONSE` or `_UNNAMED`.
     answers = np.where(has_name, np.append(impressions.named, _UNNAMED)[positions], _UNNAMED)
     n_answers = int(max(impressions.answers.max(initial=-1), answers.max(initial=-1))) + 1
     answer_times = np.full(n_answers, _NEVER, np.int64)
@@ -177,8 +177,8 @@ def _clicks_by_request(
 def _clicks_by_time(
     events: Interactions, is_unnamed: BoolArray, impressions: ImpressionItems, n_items: int
 ) -> tuple[Int64Array, Int64Array]:
-    """Unnamed events that follow an impression of their item for their user within `PATIENCE`, and
-    the last such impression of each.
+    """Unnamed events that follow an impression of their item for their user within
+    `ATTRIBUTION_WINDOW`, and the last such impression of each.
     """
     count = len(impressions)
     users = np.concatenate([impressions.users, events.users]).astype(np.int64)

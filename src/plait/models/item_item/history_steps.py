@@ -70,8 +70,8 @@ class HistorySteps:
                 continue
             steps = _steps(users, direction, stride)
             scale = np.sqrt(share) * weights[steps]
-            history = _neighbours(users, steps, direction, 1, history_weights, scale)
-            target = _neighbours(users, steps, -direction, 0, target_weights, scale)
+            history = _basket_weights(users, steps, direction, 1, history_weights, scale)
+            target = _basket_weights(users, steps, -direction, 0, target_weights, scale)
             histories.append(history @ baskets)
             targets.append(target @ repetitions)
         return HistorySteps(sparse.vstack(histories).tocsr(), sparse.vstack(targets).tocsr())
@@ -101,7 +101,7 @@ class HistorySteps:
             block: The items.
 
         Returns:
-            float32 CSR [block, n], the rows of targets' x histories.
+            float32 CSR [block, n], the rows of targets' histories.
         """
         return (self.targets[:, block].T.tocsr() @ self.histories).tocsr()
 
@@ -137,7 +137,7 @@ def _steps(users: Int64Array, direction: int, stride: int) -> Int64Array:
     return np.flatnonzero(has_history & (after % stride == 0))
 
 
-def _neighbours(
+def _basket_weights(
     users: Int64Array,
     steps: Int64Array,
     direction: int,
@@ -145,9 +145,9 @@ def _neighbours(
     weights: Float32Array,
     scale: Float32Array,
 ) -> sparse.csr_matrix:
-    """float32 CSR [S, n_baskets]: the weights of the baskets in one direction of each step.
+    """float32 CSR [S, n_baskets]: the weights of the user's baskets before or after each step.
 
-    The first of them lies `nearest` baskets away; those of other users are left out.
+    The first of them lies `nearest` baskets away; a `direction` of -1 goes back in time.
     """
     if direction < 0:
         available = steps - np.searchsorted(users, users[steps])

@@ -76,8 +76,8 @@ class LinearConfig(ItemItemConfig):
     l2: float = tunable(200.0, Range(5.0, 5000.0, log=True), Limit(above=0))
     """The strength of the ridge."""
     order_aware: bool = tunable(True, Choice((True, False)))
-    """Predict ordered pairs; false: EASE, without its negative weights and with the `top_k` largest
-    of each row only."""
+    """Predict what comes next; false: EASE, without its negative weights and with the `top_k`
+    largest of each row only."""
     regression: Literal["auto", "pairs", "steps"] = "auto"
     """What is predicted where `order_aware` is true: "pairs", the items around each item; "steps",
     the next baskets from all baskets before; "auto": steps if users have many events."""
